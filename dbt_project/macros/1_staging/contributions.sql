@@ -1,0 +1,40 @@
+{#- The models that contribute to a generic stage: the reference shop's, where it is switched on,
+    and the team's own (vars kigen_shop, kigen_shop_contributions, kigen_contributions).
+
+    kind: subjects, consent_events, activities, erasures, holds, notices, bars, records or memories;
+    docs/adoption.md lists the columns each kind has.
+    Returns a list of relations, and makes the calling model depend on them. -#}
+{%- macro contributions(kind) -%}
+    {%- set kinds = ['subjects', 'consent_events', 'activities', 'erasures', 'holds', 'notices', 'bars', 'records', 'memories'] -%}
+    {%- for given in var('kigen_contributions') if given not in kinds -%}
+        {{- exceptions.raise_compiler_error("var kigen_contributions has '" ~ given ~ "', which is no kind of contribution; the kinds are " ~ kinds | join(', ')) -}}
+    {%- endfor -%}
+    {%- set names = [] -%}
+    {%- if var('kigen_shop') -%}
+        {%- do names.extend(var('kigen_shop_contributions').get(kind, [])) -%}
+    {%- endif -%}
+    {%- do names.extend(var('kigen_contributions').get(kind, [])) -%}
+    {%- set relations = [] -%}
+    {%- for name in names -%}
+        {%- do relations.append(ref(name)) -%}
+    {%- endfor -%}
+    {{- return(relations) -}}
+{%- endmacro -%}
+
+
+{#- All rows of a kind of contribution, with the columns given; no rows, but the columns, where nobody
+    contributes.
+
+    kind: as in contributions(); columns: a list of [name, type]. -#}
+{%- macro contributed(kind, columns) -%}
+    {%- for relation in kigen.contributions(kind) -%}
+    select {% for column in columns %}{{ column[0] }}{{ ', ' if not loop.last }}{% endfor %}
+    from {{ relation }}
+    {%- if not loop.last %}
+    union all
+    {% endif -%}
+    {%- else -%}
+    select {% for column in columns %}cast(null as {{ column[1] }}) as {{ column[0] }}{{ ', ' if not loop.last }}{% endfor %}
+    where false
+    {%- endfor -%}
+{%- endmacro -%}

@@ -1,0 +1,54 @@
+{#- The governed tables, as the sources declare them, in the order of their names.
+
+    Returns a list of dicts: name ('shop.members'), relation, keys (list of columns), subject and
+    contact (columns or none), classes (list), register, former, stays_purged, purge_last (booleans),
+    parent (name or none), follows (dict or none), personal (list of columns tagged pii).
+    Empty while dbt parses: the graph is known only when a node runs. -#}
+{%- macro governed_tables() -%}
+    {%- set tables = [] -%}
+    {%- if execute -%}
+        {%- for source in graph.sources.values() | sort(attribute='unique_id') -%}
+            {%- set declared = kigen.node_meta(source).get('kigen') -%}
+            {%- if declared and source.schema != 'memory' -%}
+                {%- set personal = [] -%}
+                {%- for column in source.columns.values() if kigen.node_meta(column).get('pii', 'none') != 'none' -%}
+                    {%- do personal.append(column.name) -%}
+                {%- endfor -%}
+                {%- do tables.append({
+                    'name': source.source_name ~ '.' ~ source.name,
+                    'relation': api.Relation.create(database=source.database, schema=source.schema, identifier=source.identifier),
+                    'keys': [declared.key] if declared.key is string else declared.key,
+                    'subject': declared.get('subject'),
+                    'contact': declared.get('contact'),
+                    'classes': declared.get('deletion_classes', []),
+                    'register': declared.get('register', false),
+                    'former': declared.get('former', false),
+                    'stays_purged': declared.get('stays_purged', false),
+                    'purge_last': declared.get('purge_last', false),
+                    'parent': declared.get('parent'),
+                    'follows': declared.get('follows'),
+                    'personal': personal,
+                }) -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{- return(tables) -}}
+{%- endmacro -%}
+
+
+{#- One governed table by its name; an error names those there are. -#}
+{%- macro governed_table(name) -%}
+    {%- set tables = kigen.governed_tables() -%}
+    {%- set found = tables | selectattr('name', 'equalto', name) | list -%}
+    {%- if not found -%}
+        {{- exceptions.raise_compiler_error("'" ~ name ~ "' is no governed table; declare meta.kigen on its source. Governed: " ~ tables | map(attribute='name') | join(', ')) -}}
+    {%- endif -%}
+    {{- return(found[0]) -}}
+{%- endmacro -%}
+
+
+{#- The meta of a node or column, wherever this dbt keeps it: under config, or beside it. -#}
+{%- macro node_meta(node) -%}
+    {%- set config = node.get('config') or {} -%}
+    {{- return(config.get('meta') or node.get('meta') or {}) -}}
+{%- endmacro -%}

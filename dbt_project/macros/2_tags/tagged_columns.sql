@@ -1,0 +1,22 @@
+{#- Every column of a source, seed or model that carries a tag, as a list of dicts: schema_name,
+    table_name, column_name, data_category, resource_type. Empty while dbt parses. -#}
+{%- macro tagged_columns() -%}
+    {%- set tagged = [] -%}
+    {%- if execute -%}
+        {%- for node in (graph.sources.values() | list) + (graph.nodes.values() | list) if node.resource_type in ['source', 'seed', 'model'] -%}
+            {%- for column in node.columns.values() -%}
+                {%- set category = kigen.node_meta(column).get('pii', 'none') -%}
+                {%- if category != 'none' -%}
+                    {%- do tagged.append({
+                        'schema_name': node.schema,
+                        'table_name': node.get('identifier') or node.get('alias') or node.name,
+                        'column_name': column.name,
+                        'data_category': category,
+                        'resource_type': node.resource_type,
+                    }) -%}
+                {%- endif -%}
+            {%- endfor -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{- return(tagged) -}}
+{%- endmacro -%}

@@ -1,0 +1,10 @@
+{#- The SHA-256 of many lines in a fixed order: an aggregate, '' for no rows.
+
+    line: a varchar expression, one line a row; ordering: what orders them. -#}
+{%- macro digest_of_lines(line, ordering) -%}
+    {{- return(adapter.dispatch('digest_of_lines', 'kigen')(line, ordering)) -}}
+{%- endmacro -%}
+
+{%- macro default__digest_of_lines(line, ordering) -%}
+    sha256(coalesce(string_agg({{ line }}, chr(10) order by {{ ordering }}), ''))
+{%- endmacro -%}

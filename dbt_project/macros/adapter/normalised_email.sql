@@ -1,0 +1,26 @@
+{#- The normalised form of an e-mail address: full-width forms (U+FF01 to U+FF5E) become !\"#$%&''()*+,-./0123456789:;<=>?@abcdefghijklmnopqrstuvwxyz[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~CII and
+    U+3000 a space; space, tab, CR, LF and U+00A0 go at both ends; A to Z become a to z; nothing
+    else changes; empty is null (DESIGN section 5, "Normalised e-mail").
+
+    column: a varchar expression.
+
+    translate() costs twenty times lower(), so an address of !\"#$%&''()*+,-./0123456789:;<=>?@abcdefghijklmnopqrstuvwxyz[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~CII alone, where both say the same,
+    takes the short way: it has as many bytes as characters. -#}
+{%- macro normalised_email(column) -%}
+    {{- return(adapter.dispatch('normalised_email', 'kigen')(column)) -}}
+{%- endmacro -%}
+
+{%- macro default__normalised_email(column) -%}
+    {%- set wide = '！＂＃＄％＆＇（）＊＋，－．／０１２３４５６７８９：；＜＝＞？＠ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ［＼］＾＿｀ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ｛｜｝～' ~ '\u3000' ~ 'ABCDEFGHIJKLMNOPQRSTUVWXYZ' -%}
+    {%- set narrow = "!\"#$%&''()*+,-./0123456789:;<=>?@abcdefghijklmnopqrstuvwxyz[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~" ~ ' ' ~ 'abcdefghijklmnopqrstuvwxyz' -%}
+    nullif(
+        trim(
+            case
+                when strlen({{ column }}) = length({{ column }}) then lower({{ column }})
+                else translate({{ column }}, '{{ wide }}', '{{ narrow }}')
+            end,
+            ' ' || chr(9) || chr(10) || chr(13) || chr(160)
+        ),
+        ''
+    )
+{%- endmacro -%}

@@ -1,0 +1,4 @@
+{#- The schemas are the stages, without a prefix (DESIGN section 6). -#}
+{%- macro generate_schema_name(custom_schema_name, node) -%}
+    {{- (custom_schema_name or target.schema) | trim -}}
+{%- endmacro -%}

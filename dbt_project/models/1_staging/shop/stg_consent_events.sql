@@ -1,0 +1,41 @@
+-- One row per thing said about a purpose. A status nobody gave a meaning to is a refusal; a source
+-- nobody calls a person is a machine.
+with source as (
+
+    select * from {{ source('shop', 'consent_events') }}
+
+),
+
+flag_meanings as (
+
+    select * from {{ ref('policy_flag_meanings') }}
+
+),
+
+renamed as (
+
+    select
+        {{ as_type('source.event_id', 'bigint') }} as event_id,
+        {{ as_type('source.member_id', 'bigint') }} as member_id,
+        {{ normalised_email('cast(source.email as varchar)') }} as email,
+        cast(source.purpose as varchar) as purpose,
+        coalesce(said.meaning = 'granted', false) as is_granted,
+        said.meaning is not null as is_status_mapped,
+        coalesce(wrote.meaning = 'person', false) as is_by_person,
+        coalesce(cast(source.evidence as varchar) <> '', false) as has_evidence,
+        {{ as_type('source.occurred_at', 'timestamp') }} as occurred_at
+    from source
+    left join flag_meanings as said
+        on
+            said.system = 'shop'
+            and said.column_name = 'consent_events.status'
+            and cast(source.status as varchar) is not distinct from said.value
+    left join flag_meanings as wrote
+        on
+            wrote.system = 'shop'
+            and wrote.column_name = 'consent_events.source'
+            and cast(source.source as varchar) is not distinct from wrote.value
+
+)
+
+select * from renamed

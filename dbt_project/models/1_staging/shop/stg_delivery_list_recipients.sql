@@ -1,0 +1,19 @@
+-- One row per person on a list.
+with source as (
+
+    select * from {{ source('mailing', 'delivery_list_recipients') }}
+
+),
+
+renamed as (
+
+    select
+        {{ as_type('source.list_id', 'bigint') }} as list_id,
+        {{ as_type('source.recipient_no', 'bigint') }} as recipient_no,
+        {{ as_type('source.member_id', 'bigint') }} as member_id,
+        {{ normalised_email('cast(source.email as varchar)') }} as email
+    from source
+
+)
+
+select * from renamed

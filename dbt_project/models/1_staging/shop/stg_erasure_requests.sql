@@ -1,0 +1,22 @@
+-- One row per request of a person.
+with source as (
+
+    select * from {{ source('shop', 'erasure_requests') }}
+
+),
+
+renamed as (
+
+    select
+        {{ as_type('source.request_id', 'bigint') }} as request_id,
+        {{ as_type('source.member_id', 'bigint') }} as member_id,
+        {{ normalised_email('cast(source.email as varchar)') }} as email,
+        cast(source.kind as varchar) as kind,
+        {{ as_type('source.requested_at', 'timestamp') }} as requested_at,
+        {{ as_type('source.identity_verified_at', 'timestamp') }} as identity_verified_at,
+        {{ as_type('source.closed_at', 'timestamp') }} as closed_at
+    from source
+
+)
+
+select * from renamed

@@ -1,0 +1,42 @@
+-- One row per row of the member register. A flag nobody gave a meaning to is a no.
+with source as (
+
+    select * from {{ source('shop', 'members') }}
+
+),
+
+flag_meanings as (
+
+    select * from {{ ref('policy_flag_meanings') }}
+
+),
+
+renamed as (
+
+    select
+        {{ as_type('source.member_id', 'bigint') }} as member_id,
+        {{ as_type('source.legacy_customer_id', 'bigint') }} as legacy_customer_id,
+        {{ normalised_email('cast(source.email as varchar)') }} as email,
+        cast(source.status as varchar) as status,
+        coalesce(wants.meaning = 'wants', false) as wants_newsletter,
+        wants.meaning is not null as is_newsletter_flag_mapped,
+        known.meaning is not null as is_status_mapped,
+        {{ as_type('source.registered_at', 'timestamp') }} as registered_at,
+        {{ as_type('source.last_login_at', 'timestamp') }} as last_login_at,
+        {{ as_type('source.withdrawn_at', 'timestamp') }} as withdrawn_at,
+        {{ as_type('source.updated_at', 'timestamp') }} as updated_at
+    from source
+    left join flag_meanings as wants
+        on
+            wants.system = 'shop'
+            and wants.column_name = 'members.newsletter_flag'
+            and cast(source.newsletter_flag as varchar) is not distinct from wants.value
+    left join flag_meanings as known
+        on
+            known.system = 'shop'
+            and known.column_name = 'members.status'
+            and cast(source.status as varchar) is not distinct from known.value
+
+)
+
+select * from renamed

@@ -1,0 +1,59 @@
+-- One row per contact point that a memory may speak of, with its keyed digest. Incremental: a digest
+-- costs microseconds, ten million of them do not; what has gone from the tables goes here too.
+-- Empty while there is nothing to remember.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook="{% if is_incremental() %}delete from {{ this }} where contact not in (select contact from {{ ref('seen_contacts') }}){% endif %}"
+) }}
+
+with seen as (
+
+    select * from {{ ref('seen_contacts') }}
+
+),
+
+pads as (
+
+    select * from {{ pads() }}
+
+),
+
+remembered as (
+
+    select count(*) as remembered_count
+    from (
+        select contact_digest from {{ source('memory', 'suppressions') }}
+        union all
+        select contact_digest from {{ source('memory', 'left_mailboxes') }}
+        union all
+        select contact_digest from {{ source('memory', 'contact_activity') }}
+    ) as memories
+
+),
+
+fresh as (
+
+    select seen.contact
+    from seen
+    cross join remembered
+    where
+        remembered.remembered_count > 0
+        {%- if is_incremental() %}
+            and seen.contact not in (select known.contact from {{ this }} as known)
+        {%- endif %}
+
+),
+
+contact_points as (
+
+    select
+        fresh.contact,
+        {{ digest('fresh.contact') }} as contact_digest
+    from fresh
+    cross join pads
+
+)
+
+select * from contact_points

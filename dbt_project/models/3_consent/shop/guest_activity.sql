@@ -1,0 +1,32 @@
+-- One row per mailbox with a guest order: the latest that exists at T, null where none has a time.
+with orders as (
+
+    select
+        member_id,
+        email,
+        ordered_at
+    from {{ ref('stg_orders') }}
+
+),
+
+as_of as (
+
+    select * from {{ ref('as_of') }}
+
+),
+
+activity as (
+
+    select
+        orders.email,
+        max(case when orders.ordered_at <= as_of.as_of then orders.ordered_at end) as last_ordered_at
+    from orders
+    cross join as_of
+    where
+        orders.member_id is null
+        and orders.email is not null
+    group by orders.email
+
+)
+
+select * from activity

@@ -1,0 +1,52 @@
+-- One row per customer of the old site a member was made from, or whom a purge remembers: what its
+-- flags say. Where rows of one key disagree, the flag says nothing; of their dates the later counts.
+with customers as (
+
+    select
+        customer_id,
+        departure,
+        mail_word,
+        created_at,
+        updated_at
+    from {{ ref('stg_legacy_customers') }}
+
+    union all
+
+    select
+        customer_id,
+        departure,
+        mail_word,
+        created_at,
+        updated_at
+    from {{ source('shop_memory', 'legacy_customers') }}
+
+),
+
+as_of as (
+
+    select * from {{ ref('as_of') }}
+
+),
+
+sayings as (
+
+    select
+        customers.customer_id,
+        case
+            when count(*) = count(customers.departure) and min(customers.departure) = max(customers.departure)
+                then min(customers.departure)
+        end as departure,
+        case
+            when count(*) = count(customers.mail_word) and min(customers.mail_word) = max(customers.mail_word)
+                then min(customers.mail_word)
+        end as mail_word,
+        max(case when customers.created_at <= as_of.as_of then customers.created_at end) as created_at,
+        max(case when customers.updated_at <= as_of.as_of then customers.updated_at end) as updated_at
+    from customers
+    cross join as_of
+    where customers.customer_id is not null
+    group by customers.customer_id
+
+)
+
+select * from sayings

@@ -1,0 +1,28 @@
+-- One row per deletion class and table: the policy with its ISO 8601 periods read.
+with policy as (
+
+    select * from {{ ref('policy_deletion_classes') }}
+
+),
+
+classes as (
+
+    select
+        deletion_class,
+        table_name,
+        period,
+        notice,
+        12 * {{ period_part('period', 'Y') }} + {{ period_part('period', 'M') }} as period_months,
+        7 * {{ period_part('period', 'W') }} + {{ period_part('period', 'D') }} as period_days,
+        notice is not null as has_notice,
+        12 * {{ period_part('notice', 'Y') }} + {{ period_part('notice', 'M') }} as notice_months,
+        7 * {{ period_part('notice', 'W') }} + {{ period_part('notice', 'D') }} as notice_days,
+        coalesce(notice_waiver = 'mailbox_left', false) as is_waived_for_left_mailbox,
+        action,
+        floor,
+        legal_basis
+    from policy
+
+)
+
+select * from classes

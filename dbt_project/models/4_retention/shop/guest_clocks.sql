@@ -1,0 +1,55 @@
+-- One row per mailbox with a guest order: its latest activity, and where that is seen. Members count
+-- while they are active; what went with a purge is remembered.
+with guests as (
+
+    select
+        email,
+        last_ordered_at
+    from {{ ref('guest_activity') }}
+
+),
+
+members as (
+
+    select
+        email,
+        max(last_acted_at) as last_acted_at
+    from {{ ref('member_standings') }}
+    where
+        is_active
+        and email is not null
+    group by email
+
+),
+
+remembered as (
+
+    select
+        contact_points.contact as email,
+        max(memories.last_acted_at) as last_acted_at
+    from {{ source('memory', 'contact_activity') }} as memories
+    inner join {{ ref('contact_points') }} as contact_points
+        on memories.contact_digest = contact_points.contact_digest
+    group by contact_points.contact
+
+),
+
+clocks as (
+
+    select
+        guests.email,
+        greatest(guests.last_ordered_at, members.last_acted_at, remembered.last_acted_at) as clock_at,
+        case
+            when members.last_acted_at >= coalesce(greatest(guests.last_ordered_at, remembered.last_acted_at), members.last_acted_at)
+                then 'activity of a member with the address'
+            when remembered.last_acted_at > coalesce(guests.last_ordered_at, cast('-infinity' as timestamp))
+                then 'memory.contact_activity'
+            else 'ordered_at of a guest order with the address'
+        end as clock_source
+    from guests
+    left join members on guests.email = members.email
+    left join remembered on guests.email = remembered.email
+
+)
+
+select * from clocks
