@@ -47,12 +47,6 @@ select * from {{ clocks }}
 {%- set bound = comes_back or follows -%}
 {%- set following_action = 'delete' if comes_back and not follows else (follows.action if follows else 'delete') -%}
 
-as_of as (
-
-    select * from {{ as_of_relation }}
-
-),
-
 -- How much there is to look up: where there is nothing, no key is even made for it.
 lookups as (
 
@@ -61,7 +55,7 @@ lookups as (
         (select count(*) from {{ duplicates }} where table_name = '{{ table }}') as duplicate_count,
         (select count(*) from {{ erasures }}) as erasure_count,
         (select count(*) from {{ holds }}) as hold_count
-    from as_of
+    from {{ as_of_relation }} as as_of
 
 ),
 
@@ -229,7 +223,7 @@ acts as (
     from (
         {{ act_rows }}
     ) as acts
-    cross join as_of
+    cross join {{ as_of_relation }} as as_of
     where acts.acted_at <= as_of.as_of
 
 ),
@@ -253,7 +247,7 @@ returned as (
         on
             purged.table_name = digests.table_name
             and purged.record_digest = digests.record_digest
-    cross join as_of
+    cross join {{ as_of_relation }} as as_of
     where
         purged.table_name = '{{ table }}'
         and purged.purged_at <= as_of.as_of
@@ -298,7 +292,7 @@ acted_since as (
 
     select returned_rows.record_key
     from returned_rows
-    cross join as_of
+    cross join {{ as_of_relation }} as as_of
     where
         returned_rows.dated_at > returned_rows.purged_at
         and returned_rows.dated_at <= as_of.as_of
@@ -368,7 +362,7 @@ gone as (
         on
             purged.table_name = '{{ follows.register }}'
             and stray_subjects.record_digest = purged.record_digest
-    cross join as_of
+    cross join {{ as_of_relation }} as as_of
     where purged.purged_at <= as_of.as_of
     group by stray_subjects.subject_key
 
@@ -437,7 +431,7 @@ gone_contacts as (
         max_by(suppressions.deadline_at, suppressions.since) as deadline_at
     from stray_contacts
     inner join {{ suppressed }} as suppressions on stray_contacts.contact_digest = suppressions.contact_digest
-    cross join as_of
+    cross join {{ as_of_relation }} as as_of
     where
         suppressions.reason = 'purge'
         and suppressions.since <= as_of.as_of

@@ -5,11 +5,11 @@
 
 with events as (
 
-    {{ contributed('consent_events', [
-        ['table_name', 'varchar'], ['record_key', 'varchar'], ['subject_key', 'varchar'],
-        ['contact', 'varchar'], ['purpose', 'varchar'], ['is_granted', 'boolean'],
-        ['is_by_person', 'boolean'], ['occurred_at', 'timestamp'], ['reason', 'varchar']
-    ]) }}
+    {{ contributed('consent_events', sayings_columns()) }}
+
+    union all
+
+    {{ contributed('refusals', sayings_columns()) }}
 
 ),
 

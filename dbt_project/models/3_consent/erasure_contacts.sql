@@ -4,7 +4,7 @@
 with erasures as (
 
     {{ contributed('erasures', [
-        ['request_key', 'varchar'], ['subject_key', 'varchar'], ['contact', 'varchar'],
+        ['table_name', 'varchar'], ['request_key', 'varchar'], ['subject_key', 'varchar'], ['contact', 'varchar'],
         ['verified_at', 'timestamp'], ['is_open', 'boolean']
     ]) }}
 
@@ -19,20 +19,26 @@ subjects as (
 about as (
 
     select
+        table_name,
         request_key,
         contact,
         verified_at,
-        is_open
+        is_open,
+        cast(null as varchar) as via_table,
+        cast(null as varchar) as via_key
     from erasures
     where contact is not null
 
     union
 
     select
+        erasures.table_name,
         erasures.request_key,
         subjects.contact,
         erasures.verified_at,
-        erasures.is_open
+        erasures.is_open,
+        subjects.table_name as via_table,
+        cast(subjects.subject_key as varchar) as via_key
     from erasures
     inner join subjects on erasures.subject_key = subjects.subject_key
     where subjects.contact is not null

@@ -18,6 +18,7 @@ as_of as (
 erasures as (
 
     select
+        'shop.erasure_requests' as table_name,
         cast(requests.request_id as varchar) as request_key,
         requests.member_id as subject_key,
         requests.email as contact,

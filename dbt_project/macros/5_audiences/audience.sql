@@ -1,0 +1,126 @@
+{#- An audience: the subjects who may be written to today for a purpose, one row per contact point.
+
+    subjects: the relation with one row per subject, with subject_key and the columns named below.
+    records: the relation that judged their register.
+    purpose: a purpose of policy_purposes.csv; message_class: its message class, said again here so
+        that nobody marries a list to another class by a slip.
+    contact: the column with the normalised contact point; flag: SQL over `subjects`, the subject's own
+        switch; member: SQL over `subjects`, whether the subject may be written to at all.
+    subject_as, contact_as: what the two columns are called in the audience.
+
+    Marketing needs the contact point's word, a grant of this very subject since its last refusal, the
+    flag, and no suppression; every class needs an active record and no bar (DESIGN section 5). -#}
+{%- macro audience(subjects, records, purpose, message_class, contact='contact', flag='true', member='true', subject_as='subject_key', contact_as='contact') -%}
+with standings as (
+
+    {{ kigen.audience_standings(subjects, records, purpose, message_class, contact, flag, member) | indent(4) }}
+
+),
+
+audience as (
+
+    select
+        contact as {{ contact_as }},
+        subject_key as {{ subject_as }},
+        granted_at
+    from standings
+    where reason is null
+
+)
+
+select * from audience
+{%- endmacro -%}
+
+
+{#- Who is not in an audience, and the first reason why. Arguments as in audience(); name: the audience. -#}
+{%- macro audience_exclusions_of(name, subjects, records, purpose, message_class, contact='contact', flag='true', member='true', subject_as='subject_key', contact_as='contact') -%}
+select
+    '{{ name }}' as audience,
+    cast(subject_key as varchar) as subject_key,
+    reason
+from (
+    {{ kigen.audience_standings(subjects, records, purpose, message_class, contact, flag, member) | indent(4) }}
+) as standings
+where reason is not null
+{%- endmacro -%}
+
+
+{#- One row per subject: subject_key, contact, granted_at, and the first reason to leave it out. -#}
+{%- macro audience_standings(subjects, records, purpose, message_class, contact, flag, member) -%}
+{%- set words = ref('latest_words') -%}
+{%- set grants = ref('subject_grants') -%}
+{%- set bars = ref('open_bars') -%}
+{%- set barred = ref('barred_contacts') -%}
+{%- set purposes = ref('purposes') -%}
+{%- if execute -%}
+    {%- set known = run_query("select message_class from " ~ purposes ~ " where purpose = '" ~ purpose ~ "'").columns[0].values() | list -%}
+    {%- if known != [message_class] -%}
+        {{- exceptions.raise_compiler_error("Model " ~ model.name ~ ": purpose '" ~ purpose ~ "' with message class '" ~ message_class ~ "' is not what policy_purposes.csv says (" ~ (known | join(', ') or 'no such purpose') ~ ").") -}}
+    {%- endif -%}
+{%- endif -%}
+select
+    subject_key,
+    contact,
+    granted_at,
+    case
+        when reason is not null then reason
+        when row_number() over (
+            partition by contact, reason
+            order by granted_at desc, subject_key
+        ) > 1 then 'another_subject_of_the_mailbox'
+    end as reason
+from (
+    select
+        subjects.subject_key,
+        subjects.{{ contact }} as contact,
+        case
+            when words.refused_at is null then greatest(grants.granted_in_person_at, grants.granted_by_machine_at)
+            when grants.granted_in_person_at > words.refused_at then grants.granted_in_person_at
+        end as granted_at,
+        case
+            when bars.reason is not null then 'regression_' || bars.reason
+            when records.state is null or records.state <> 'active' then 'record_' || coalesce(records.state, 'unknown')
+            when subjects.{{ contact }} is null then 'no_contact_point'
+            when not coalesce({{ member }}, false) then 'not_a_member'
+            {%- if message_class == 'marketing' %}
+            when words.contact is null then 'no_word'
+            when not words.is_granted then 'word_is_no'
+            when
+                coalesce(
+                    case
+                        when words.refused_at is null then greatest(grants.granted_in_person_at, grants.granted_by_machine_at)
+                        when grants.granted_in_person_at > words.refused_at then grants.granted_in_person_at
+                    end is null,
+                    true
+                )
+                then 'no_grant_of_its_own'
+            when not coalesce({{ flag }}, false) then 'flag_is_no'
+            when barred.since is not null and not coalesce(words.granted_in_person_at > barred.since, false) then 'suppressed'
+            {%- endif %}
+        end as reason
+    from {{ subjects }} as subjects
+    left join {{ records }} as records on subjects.subject_key = records.subject_key
+    left join {{ words }} as words
+        on
+            subjects.{{ contact }} = words.contact
+            and words.purpose = '{{ purpose }}'
+    left join {{ grants }} as grants
+        on
+            subjects.subject_key = grants.subject_key
+            and grants.purpose = '{{ purpose }}'
+    left join (
+        select
+            subject_key,
+            min(reason) as reason
+        from {{ bars }}
+        where
+            message_class is null
+            or message_class = '{{ message_class }}'
+        group by subject_key
+    ) as bars on subjects.subject_key = bars.subject_key
+    left join {{ barred }} as barred
+        on
+            subjects.{{ contact }} = barred.contact
+            and barred.purpose = '{{ purpose }}'
+) as looked_up
+{%- endmacro -%}

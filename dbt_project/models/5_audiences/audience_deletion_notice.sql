@@ -1,0 +1,39 @@
+-- One row per mailbox with a record whose last notice is due: members and guests alike, whatever they
+-- consented to. Never a mailbox that has left, nor one of whose due records a request to erase that is
+-- not closed names: who asked to be erased is not asked to come back.
+with due as (
+
+    select
+        contact,
+        min(deadline_at) as deadline_at,
+        count(*) as record_count,
+        bool_or(is_named_by_erasure) as is_named_by_erasure
+    from {{ ref('records') }}
+    where
+        state = 'notice_due'
+        and contact is not null
+    group by contact
+
+),
+
+left_mailboxes as (
+
+    select * from {{ ref('left_mailboxes') }}
+
+),
+
+audience as (
+
+    select
+        due.contact as email,
+        due.deadline_at,
+        due.record_count
+    from due
+    left join left_mailboxes on due.contact = left_mailboxes.contact
+    where
+        left_mailboxes.contact is null
+        and not due.is_named_by_erasure
+
+)
+
+select * from audience
