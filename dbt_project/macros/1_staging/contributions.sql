@@ -1,11 +1,12 @@
 {#- The models that contribute to a generic stage: the reference shop's, where it is switched on,
     and the team's own (vars kigen_shop, kigen_shop_contributions, kigen_contributions).
 
-    kind: subjects, consent_events, refusals, activities, erasures, holds, notices, bars, records or memories;
+    kind: subjects, consent_events, refusals, activities, erasures, holds, notices, bars, records, audiences,
+    bad_rows or memories;
     docs/adoption.md lists the columns each kind has.
     Returns a list of relations, and makes the calling model depend on them. -#}
 {%- macro contributions(kind) -%}
-    {%- set kinds = ['subjects', 'consent_events', 'refusals', 'activities', 'erasures', 'holds', 'notices', 'bars', 'records', 'memories'] -%}
+    {%- set kinds = ['subjects', 'consent_events', 'refusals', 'activities', 'erasures', 'holds', 'notices', 'bars', 'records', 'audiences', 'bad_rows', 'memories'] -%}
     {%- for given in var('kigen_contributions') if given not in kinds -%}
         {{- exceptions.raise_compiler_error("var kigen_contributions has '" ~ given ~ "', which is no kind of contribution; the kinds are " ~ kinds | join(', ')) -}}
     {%- endfor -%}

@@ -62,6 +62,7 @@ sayings as (
 
     select
         contact,
+        subject_key,
         purpose,
         is_granted,
         is_by_person,
@@ -78,6 +79,7 @@ sayings as (
 
     select
         about.contact,
+        about.subject_key,
         marketing.purpose,
         about.is_granted,
         about.is_by_person,

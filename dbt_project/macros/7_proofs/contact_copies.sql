@@ -1,0 +1,28 @@
+{#- Every value of a column that a tag says is a contact point and that no deletion class governs, as a
+    select of schema_name, table_name, column_name, contact (normalised). Governed raw tables answer
+    for themselves; the stages are made anew from them; the rest is whatever a team keeps besides.
+
+    Reads relations the manifest names and the warehouse has; one that is not there has no copies. -#}
+{%- macro contact_copies() -%}
+    {%- set selects = [] -%}
+    {%- set stages = ['1_staging', '2_tags', '3_consent', '4_retention', '5_audiences', '6_purge', '7_proofs'] -%}
+    {%- if execute -%}
+        {%- set governed = [] -%}
+        {%- for table in kigen.governed_tables() -%}{%- do governed.append(table.relation | string) -%}{%- endfor -%}
+        {%- for node in (graph.sources.values() | list) + (graph.nodes.values() | list) if node.resource_type in ['source', 'seed', 'model'] -%}
+            {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.get('identifier') or node.get('alias')) -%}
+            {%- set is_stage = node.package_name == 'kigen' and node.resource_type != 'source' and node.fqn[1] in stages -%}
+            {%- if relation | string not in governed and not is_stage -%}
+                {%- for column in node.columns.values() if (kigen.node_meta(column).get('pii') or '').startswith('user.contact.email') -%}
+                    {%- if load_relation(relation) is not none -%}
+                        {%- do selects.append(
+                            "select '" ~ node.schema ~ "' as schema_name, '" ~ relation.identifier ~ "' as table_name, '" ~ column.name ~ "' as column_name, "
+                            ~ kigen.normalised_email('cast(' ~ column.name ~ ' as varchar)') ~ ' as contact from ' ~ relation
+                        ) -%}
+                    {%- endif -%}
+                {%- endfor -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{- selects | join('\nunion all\n') or 'select cast(null as varchar) as schema_name, cast(null as varchar) as table_name, cast(null as varchar) as column_name, cast(null as varchar) as contact where false' -}}
+{%- endmacro -%}

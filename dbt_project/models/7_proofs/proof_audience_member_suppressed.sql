@@ -1,0 +1,73 @@
+-- Members of a marketing audience whose mailbox is suppressed, and who made no grant since. Each
+-- address is digested anew: this does not rest on the digests the audience used.
+with members as (
+
+    {{ audience_members() | indent(4) }}
+
+),
+
+pads as (
+
+    select * from {{ pads() }}
+
+),
+
+suppressions as (
+
+    select
+        contact_digest,
+        purpose,
+        max(since) as since
+    from {{ ref('suppressions') }}
+    group by contact_digest, purpose
+
+),
+
+counted as (
+
+    select count(*) as suppression_count from suppressions
+
+),
+
+digested as (
+
+    select
+        members.audience,
+        members.subject_key,
+        members.contact,
+        members.purpose,
+        {{ digest('members.contact') }} as contact_digest
+    from members
+    cross join pads
+    cross join counted
+    where
+        members.message_class = 'marketing'
+        and counted.suppression_count > 0
+
+),
+
+words as (
+
+    select * from {{ ref('latest_words') }}
+
+),
+
+violations as (
+
+    select
+        digested.audience,
+        digested.subject_key
+    from digested
+    inner join suppressions
+        on
+            digested.contact_digest = suppressions.contact_digest
+            and (suppressions.purpose is null or digested.purpose = suppressions.purpose)
+    left join words
+        on
+            digested.contact = words.contact
+            and digested.purpose = words.purpose
+    where not coalesce(words.granted_in_person_at > suppressions.since, false)
+
+)
+
+select distinct * from violations

@@ -1,0 +1,60 @@
+-- Columns that hold the address of a purged contact, and that nobody governs; with how many. Records
+-- still within their own class are no copies; those past it are proof_expired_record_survives.
+with copies as (
+
+    {{ contact_copies() | indent(4) }}
+
+),
+
+pads as (
+
+    select * from {{ pads() }}
+
+),
+
+purged as (
+
+    select distinct contact_digest
+    from {{ source('memory', 'suppressions') }}
+    where reason = 'purge'
+
+),
+
+present as (
+
+    select distinct contact
+    from {{ ref('subjects') }}
+    where contact is not null
+
+),
+
+candidates as (
+
+    select
+        copies.schema_name,
+        copies.table_name,
+        copies.column_name,
+        {{ digest('copies.contact') }} as contact_digest
+    from copies
+    cross join pads
+    left join present on copies.contact = present.contact
+    where
+        copies.contact is not null
+        and present.contact is null
+
+),
+
+violations as (
+
+    select
+        candidates.schema_name,
+        candidates.table_name,
+        candidates.column_name,
+        count(*) as copy_count
+    from candidates
+    inner join purged on candidates.contact_digest = purged.contact_digest
+    group by candidates.schema_name, candidates.table_name, candidates.column_name
+
+)
+
+select * from violations
