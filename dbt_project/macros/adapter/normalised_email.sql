@@ -1,11 +1,11 @@
-{#- The normalised form of an e-mail address: full-width forms (U+FF01 to U+FF5E) become !\"#$%&''()*+,-./0123456789:;<=>?@abcdefghijklmnopqrstuvwxyz[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~CII and
+{#- The normalised form of an e-mail address: full-width forms (U+FF01 to U+FF5E) become plain ones and
     U+3000 a space; space, tab, CR, LF and U+00A0 go at both ends; A to Z become a to z; nothing
     else changes; empty is null (DESIGN section 5, "Normalised e-mail").
 
     column: a varchar expression.
 
-    translate() costs twenty times lower(), so an address of !\"#$%&''()*+,-./0123456789:;<=>?@abcdefghijklmnopqrstuvwxyz[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~CII alone, where both say the same,
-    takes the short way: it has as many bytes as characters. -#}
+    translate() costs twenty times lower(), so an address of plain letters alone, where both say the
+    same, takes the short way: it has as many bytes as characters. -#}
 {%- macro normalised_email(column) -%}
     {{- return(adapter.dispatch('normalised_email', 'kigen')(column)) -}}
 {%- endmacro -%}

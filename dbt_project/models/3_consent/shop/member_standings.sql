@@ -114,10 +114,7 @@ acted as (
             false
         ) as has_used_since
     from told
-    left join grants
-        on
-            told.legacy_customer_id is not null
-            and told.member_id = grants.subject_key
+    left join grants on told.member_id = grants.subject_key
 
 ),
 

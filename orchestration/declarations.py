@@ -1,0 +1,1001 @@
+"""What a project declares about personal data, read from dbt's manifest and the policy.
+
+Tables say in source YAML what is personal, about whom, and which deletion classes apply
+(``meta.kigen``, ``meta.pii``); the policy seeds say for how long. The manifest is the
+contract between dbt and Python (DESIGN, section 3): no list of tables stands here.
+
+Architecture invariant: nothing that is wrong is skipped. Every fault is collected, and
+`load` either returns declarations without a fault or raises one `DeclarationError`.
+No row of a governed table is read here, so no message can hold a personal value.
+"""
+
+import calendar
+import csv
+import difflib
+import re
+import zoneinfo
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from orchestration.fideslang_keys import DATA_CATEGORIES, DATA_USES
+
+Action = Literal["delete", "anonymise", "keep"]
+Floor = Literal["no", "yes", "only"]
+Gate = Literal["before", "after"]
+Severity = Literal["error", "warn"]
+MessageClass = Literal["marketing", "service_notice", "legal_notice"]
+
+ACTIONS: Final = ("delete", "anonymise", "keep")
+FLOORS: Final = ("no", "yes", "only")
+GATES: Final = ("before", "after")
+MESSAGE_CLASSES: Final = ("marketing", "service_notice", "legal_notice")
+NOTICE_WAIVERS: Final = ("", "mailbox_left")
+
+MEMORY_SCHEMA: Final = "memory"
+"""What outlives a purge: tagged and classed, but never purged, and judged by no model."""
+
+NOT_PERSONAL: Final = "none"
+"""What a column's tag says where the column is known to hold nothing personal."""
+
+PROOF_FOLDER: Final = "7_proofs"
+
+PERIOD_SETTINGS: Final = (
+    "fiscal_filing_period",
+    "order_open_after_delivery",
+    "order_open_undelivered",
+)
+KNOWN_SETTINGS: Final = ("business_time_zone", "fiscal_year_first_month", *PERIOD_SETTINGS)
+
+_PERIOD: Final = re.compile(
+    r"P(?=[0-9])(?:([0-9]{1,4})Y)?(?:([0-9]{1,4})M)?(?:([0-9]{1,5})D)?|P([0-9]{1,4})W"
+)
+_PERIOD_HELP: Final = (
+    "is not an ISO 8601 calendar period; write it like P3Y, P1Y6M, P2W or P30D, without times"
+)
+
+
+class PolicyError(ValueError):
+    """A value of the policy that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong: where (file, table, column), what, and what to do."""
+
+    file: str
+    problem: str
+    table: str | None = None
+    column: str | None = None
+
+    def __str__(self) -> str:
+        where = [self.file]
+        if self.table is not None:
+            where.append(self.table)
+        if self.column is not None:
+            where.append(f"column {self.column}")
+        return ": ".join([*where, self.problem])
+
+
+class DeclarationError(PolicyError):
+    """Everything that is wrong with a project's declarations, one line per fault."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults: tuple[Fault, ...] = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A calendar period: whole months, then whole days (a week is seven days)."""
+
+    months: int
+    days: int
+
+    def added_to(self, moment: datetime) -> datetime:
+        """Return the moment this period later, as DuckDB adds an interval.
+
+        Months first, cut to the end of the month (P1M after 31 January is the last day
+        of February), then days. Raises OverflowError or ValueError past the year 9999.
+        """
+        year, month = divmod(moment.year * 12 + moment.month - 1 + self.months, 12)
+        day = min(moment.day, calendar.monthrange(year, month + 1)[1])
+        shifted = moment.replace(year=year, month=month + 1, day=day)
+        return shifted + timedelta(days=self.days)
+
+
+def parse_period(text: str) -> Period:
+    """Read an ISO 8601 calendar period, such as ``P3Y``, ``P1Y6M``, ``P30D``, ``P2W``.
+
+    Weeks stand alone, as the standard has it. Raises PolicyError naming the value when
+    it is no such period, or has a time in it.
+    """
+    match = _PERIOD.fullmatch(text)
+    if match is None:
+        raise PolicyError(f"{text!r} {_PERIOD_HELP}")
+    years, months, days, weeks = (int(group or 0) for group in match.groups())
+    return Period(months=years * 12 + months, days=weeks * 7 + days)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class _Declared(BaseModel):
+    """What people write in YAML: no unknown key, and no value bent into a type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+_Meta = TypeVar("_Meta", bound=_Declared)
+
+
+class Follows(_Declared):
+    """When a row of the register goes, rows of this table go with it, this way."""
+
+    register_table: str = Field(alias="register")
+    by: list[Literal["subject", "contact"]] = Field(min_length=1)
+    action: Literal["delete", "anonymise"]
+
+
+class SourceMeta(_Declared):
+    """`meta.kigen` of a source table, as written."""
+
+    key: list[str] = Field(min_length=1)
+    subject: str | None = None
+    contact: str | None = None
+    deletion_classes: list[str] = Field(default_factory=list)
+    is_register: bool = Field(default=False, alias="register")
+    is_former: bool = Field(default=False, alias="former")
+    is_requests: bool = Field(default=False, alias="requests")
+    stays_purged: bool = False
+    parent: str | None = None
+    is_purged_last: bool = Field(default=False, alias="purge_last")
+    follows: Follows | None = None
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _one_column_is_a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+
+class ModelMeta(_Declared):
+    """`meta.kigen` of a model, as written."""
+
+    # A proof.
+    gate: Gate | None = None
+    severity: Severity = "error"
+    # A model that judges the records of a table.
+    records_of: str | None = None
+    classes: list[str] | None = None
+    # An audience.
+    purpose: str | None = None
+    message_class: MessageClass | None = None
+    contact: str | None = None
+    subject: str | None = None
+    register_table: str | None = Field(default=None, alias="register")
+    # What must be remembered of rows that go.
+    remembers: str | None = None
+    mode: Literal["append", "replace"] | None = None
+
+
+class DeletionClass(_Frozen):
+    """One row of ``policy_deletion_classes``: a class as it applies to one table."""
+
+    deletion_class: str
+    table_name: str
+    period: Period | None
+    notice: Period | None
+    notice_waiver: str
+    action: Action
+    floor: Floor
+    legal_basis: str
+
+
+class Purpose(_Frozen):
+    """One row of ``policy_purposes``."""
+
+    purpose: str
+    message_class: MessageClass
+    needs_consent: bool
+
+
+class FlagMeaning(_Frozen):
+    """One row of ``policy_flag_meanings``: what a value of a column means."""
+
+    system: str
+    column_name: str
+    value: str
+    meaning: str
+
+
+class PiiColumn(_Frozen):
+    """A personal column of a table, with its fideslang data category."""
+
+    table_name: str
+    column_name: str
+    data_category: str
+
+
+class GovernedTable(_Frozen):
+    """A source table under governance; `name` is ``source.table``, as in the policy."""
+
+    name: str
+    schema_name: str
+    identifier: str
+    relation_name: str
+    unique_id: str
+    file: str
+    columns: tuple[str, ...]
+    pii_columns: tuple[PiiColumn, ...]
+    key: tuple[str, ...]
+    subject: str | None
+    contact: str | None
+    deletion_classes: tuple[DeletionClass, ...]
+    is_register: bool
+    is_former: bool
+    is_requests: bool
+    stays_purged: bool
+    parent: str | None
+    is_purged_last: bool
+    follows: Follows | None
+    judged_by: str | None
+    """The unique id of the model that judges its records; null in schema memory."""
+
+    @property
+    def is_memory(self) -> bool:
+        """Whether the table outlives purges (DESIGN, section 3)."""
+        return self.schema_name == MEMORY_SCHEMA
+
+
+class Proof(_Frozen):
+    """A model whose rows are violations, and when it is asked."""
+
+    name: str
+    unique_id: str
+    relation_name: str
+    gate: Gate
+    severity: Severity
+    """A proof that only warns bars no purge."""
+
+
+class Declarations(_Frozen):
+    """What a project declares, without a fault; made by `load` only."""
+
+    governed: Mapping[str, GovernedTable]
+    """By name, such as ``shop.members``; tables of the schema memory included."""
+    purposes: Mapping[str, Purpose]
+    flag_meanings: tuple[FlagMeaning, ...]
+    settings: Mapping[str, str]
+    proof_models: tuple[Proof, ...]
+
+    def proofs(self, gate: Gate | None = None) -> tuple[Proof, ...]:
+        """Return the proofs with this gate, or all of them, by name."""
+        return tuple(proof for proof in self.proof_models if gate is None or proof.gate == gate)
+
+    def purge_order(self) -> tuple[GovernedTable, ...]:
+        """Return what a purge may touch: children before parents, then what goes last.
+
+        Tables of the schema memory are not among them.
+        """
+
+        def ancestors(table: GovernedTable) -> int:
+            count = 0
+            while table.parent is not None:
+                table, count = self.governed[table.parent], count + 1
+            return count
+
+        return tuple(
+            sorted(
+                (table for table in self.governed.values() if not table.is_memory),
+                key=lambda table: (table.is_purged_last, -ancestors(table), table.name),
+            )
+        )
+
+    def pii_columns(self) -> tuple[PiiColumn, ...]:
+        """Return every personal column of every governed table, by table."""
+        return tuple(column for table in self.governed.values() for column in table.pii_columns)
+
+
+def load(manifest: Mapping[str, Any]) -> Declarations:
+    """Read a parsed ``target/manifest.json`` and the policy seeds it names.
+
+    Returns declarations that hold together. Raises DeclarationError with every fault:
+    an unknown name anywhere, a tagged table without a class, a class without a model
+    that clocks it, an order of purge that cannot be (DESIGN, section 7).
+    """
+    faults: list[Fault] = []
+    classes = _read_deletion_classes(manifest, faults)
+    purposes = _read_purposes(manifest, faults)
+    flag_meanings = _read_flag_meanings(manifest, faults)
+    settings = _read_settings(manifest, faults)
+    sources = _read_sources(manifest, faults)
+    model_metas = _read_model_metas(manifest, faults)
+    _check_categories_of_models(manifest, faults)
+
+    _check_columns(sources, faults)
+    if classes.is_whole:
+        _check_classes(sources, classes, faults)
+    _check_policy_rows(sources, classes, faults)
+    _check_ties(sources, faults)
+    judges = _read_judges(sources, model_metas, faults)
+    proofs = _read_proofs(model_metas, faults)
+    _check_audiences(sources, model_metas, purposes, faults)
+    _check_memories(sources, model_metas, faults)
+    if faults:
+        raise DeclarationError(faults)
+
+    governed = {
+        source.name: _governed(source, meta, classes, judges)
+        for source in sources
+        if (meta := source.meta) is not None
+    }
+    return Declarations(
+        governed=governed,
+        purposes=purposes,
+        flag_meanings=flag_meanings,
+        settings=settings,
+        proof_models=proofs,
+    )
+
+
+# The policy.
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of a policy seed, and where it stands."""
+
+    file: str
+    values: Mapping[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.values[column]
+
+    def fault(self, problem: str, column: str, table: str | None = None) -> Fault:
+        return Fault(self.file, problem, table, column)
+
+
+@dataclass(frozen=True, slots=True)
+class _PolicyClass:
+    """A row of the policy of deletion classes; `parsed` is null if it has a fault."""
+
+    row: _Row
+    parsed: DeletionClass | None
+    has_notice: bool
+
+
+class _Classes(dict[tuple[str, str], _PolicyClass]):
+    """By (deletion class, table); not whole if a row, or all, could not be read."""
+
+    is_whole = True
+
+
+def _rows(
+    manifest: Mapping[str, Any], seed: str, columns: tuple[str, ...], faults: list[Fault]
+) -> Iterator[_Row]:
+    """Yield the rows of a policy seed, found through the manifest."""
+    nodes = [
+        node
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "seed" and node["name"] == seed
+    ]
+    if not nodes:
+        problem = "the project has no such seed; give it one, or point KIGEN_SEEDS at it"
+        faults.append(Fault(f"{seed}.csv", problem))
+        return
+    if len(nodes) > 1:
+        ids = ", ".join(sorted(node["unique_id"] for node in nodes))
+        problem = f"two seeds have this name ({ids}); keep one, by KIGEN_SEEDS"
+        faults.append(Fault(f"{seed}.csv", problem))
+        return
+    file = str(nodes[0]["original_file_path"])
+    path = Path(nodes[0].get("root_path") or ".") / file
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            missing = [c for c in columns if c not in (reader.fieldnames or ())]
+            if missing:
+                problem = f"has no column {', '.join(missing)}; it needs "
+                faults.append(Fault(file, problem + ", ".join(columns)))
+                return
+            for values in reader:
+                place = f"{file}:{reader.line_num}"
+                if None in values or None in values.values():
+                    problem = "has more or fewer values than the header has columns"
+                    faults.append(Fault(place, problem + "; quote what holds a comma"))
+                    continue
+                yield _Row(place, values)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        faults.append(Fault(file, f"cannot be read: {type(error).__name__}: {error}"))
+
+
+def _read_deletion_classes(manifest: Mapping[str, Any], faults: list[Fault]) -> _Classes:
+    columns = (
+        "deletion_class",
+        "table_name",
+        "period",
+        "notice",
+        "notice_waiver",
+        "action",
+        "floor",
+        "legal_basis",
+    )
+    classes = _Classes()
+    before = len(faults)
+    rows = list(_rows(manifest, "policy_deletion_classes", columns, faults))
+    classes.is_whole = len(faults) == before
+    for row in rows:
+        name, table = row["deletion_class"], row["table_name"]
+        found: list[Fault] = []
+        if (name, table) in classes:
+            first = classes[name, table].row.file
+            problem = f"class {name!r} stands here twice for this table, first at {first}; "
+            faults.append(row.fault(problem + "keep one row", "deletion_class", table))
+            continue
+        if not name:
+            found.append(row.fault("'' is no name; name the class", "deletion_class", table))
+
+        periods: dict[str, Period | None] = {"period": None, "notice": None}
+        for column in periods:
+            if not row[column] and (column == "notice" or row["action"] == "keep"):
+                continue
+            try:
+                periods[column] = parse_period(row[column])
+            except PolicyError as error:
+                found.append(row.fault(f"class {name}: {error}", column, table))
+        for column, options in (
+            ("action", ACTIONS),
+            ("floor", FLOORS),
+            ("notice_waiver", NOTICE_WAIVERS),
+        ):
+            if row[column] not in options:
+                problem = _unknown(column, row[column], options)
+                found.append(row.fault(f"class {name}: {problem}", column, table))
+        if row["notice_waiver"] and not row["notice"]:
+            problem = f"class {name}: {row['notice_waiver']!r} waives nothing, for it has no "
+            problem += "notice; give it one, or leave the waiver empty"
+            found.append(row.fault(problem, "notice_waiver", table))
+        parsed = None
+        if not found:
+            parsed = DeletionClass.model_validate({**row.values, **periods})
+        classes[name, table] = _PolicyClass(row, parsed, bool(row["notice"]))
+        faults += found
+    return classes
+
+
+def _read_purposes(manifest: Mapping[str, Any], faults: list[Fault]) -> dict[str, Purpose]:
+    columns = ("purpose", "message_class", "needs_consent")
+    purposes: dict[str, Purpose] = {}
+    for row in _rows(manifest, "policy_purposes", columns, faults):
+        purpose, message_class = row["purpose"], row["message_class"]
+        found: list[Fault] = []
+        if purpose not in DATA_USES:
+            problem = _unknown("purpose", purpose, DATA_USES, "fideslang data uses")
+            found.append(row.fault(problem, "purpose"))
+        if purpose in purposes:
+            problem = f"{purpose!r} stands here twice; keep one row"
+            found.append(row.fault(problem, "purpose"))
+        if message_class not in MESSAGE_CLASSES:
+            problem = _unknown("message class", message_class, MESSAGE_CLASSES)
+            problem = f"purpose {purpose}: {problem}"
+            found.append(row.fault(problem, "message_class"))
+        if row["needs_consent"] not in ("yes", "no"):
+            problem = _unknown("answer", row["needs_consent"], ("yes", "no"))
+            problem = f"purpose {purpose}: {problem}"
+            found.append(row.fault(problem, "needs_consent"))
+        faults += found
+        if not found:
+            purposes[purpose] = Purpose.model_validate(row.values)
+    return purposes
+
+
+def _read_flag_meanings(
+    manifest: Mapping[str, Any], faults: list[Fault]
+) -> tuple[FlagMeaning, ...]:
+    columns = ("system", "column_name", "value", "meaning")
+    meanings: dict[tuple[str, str, str], FlagMeaning] = {}
+    for row in _rows(manifest, "policy_flag_meanings", columns, faults):
+        key = row["system"], row["column_name"], row["value"]
+        table = f"{key[0]}.{key[1].rpartition('.')[0]}"
+        column = key[1].rpartition(".")[2]
+        if key in meanings:
+            problem = f"the value {key[2]!r} has a meaning already; keep one row"
+            faults.append(row.fault(problem, column, table))
+        elif not row["meaning"]:
+            problem = f"the value {key[2]!r} has the meaning ''; say what it means"
+            faults.append(row.fault(problem, column, table))
+        else:
+            meanings[key] = FlagMeaning.model_validate(row.values)
+    return tuple(meanings.values())
+
+
+def _read_settings(manifest: Mapping[str, Any], faults: list[Fault]) -> dict[str, str]:
+    settings: dict[str, str] = {}
+    before = len(faults)
+    for row in _rows(manifest, "policy_settings", ("setting", "value"), faults):
+        setting, value = row["setting"], row["value"]
+        problem = None
+        if setting in settings:
+            problem = "stands here twice; keep one row"
+        elif setting == "business_time_zone":
+            zones = zoneinfo.available_timezones()
+            if value not in zones:
+                problem = _unknown("time zone", value, zones)
+        elif setting == "fiscal_year_first_month":
+            months = tuple(str(month) for month in range(1, 13))
+            if value not in months:
+                problem = f"{value!r} is no month; allowed: 1 to 12"
+        elif setting in PERIOD_SETTINGS:
+            try:
+                parse_period(value)
+            except PolicyError as error:
+                problem = str(error)
+        elif difflib.get_close_matches(setting, KNOWN_SETTINGS, n=1, cutoff=0.8):
+            # A team may add settings of its own; one that is nearly ours is a slip.
+            problem = _unknown("setting", setting, KNOWN_SETTINGS)
+        if problem is not None:
+            problem = f"setting {setting}: {problem}"
+            faults.append(row.fault(problem, "value"))
+        settings.setdefault(setting, value)
+    if "business_time_zone" not in settings and len(faults) == before:
+        problem = "has no setting business_time_zone; give one, such as Asia/Tokyo"
+        faults.append(Fault("policy_settings.csv", problem))
+    return settings
+
+
+# The tables.
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A source table of the manifest; `meta` is null if not governed, or faulty."""
+
+    node: Mapping[str, Any]
+    name: str
+    file: str
+    categories: Mapping[str, str]
+    meta: SourceMeta | None
+    is_declared: bool
+
+    @property
+    def schema_name(self) -> str:
+        return str(self.node["schema"])
+
+    @property
+    def is_memory(self) -> bool:
+        return self.schema_name == MEMORY_SCHEMA
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.node["columns"])
+
+    def fault(self, problem: str, column: str | None = None) -> Fault:
+        return Fault(self.file, problem, self.name, column)
+
+
+def _read_sources(manifest: Mapping[str, Any], faults: list[Fault]) -> list[_Source]:
+    sources: list[_Source] = []
+    declared: dict[str, str] = {}
+    for node in sorted(
+        manifest["sources"].values(),
+        key=lambda node: (node["source_name"], node["name"], node["unique_id"]),
+    ):
+        name = f"{node['source_name']}.{node['name']}"
+        file = str(node["original_file_path"])
+        written = _meta_value(node, "kigen")
+        meta = None
+        if written is not None:
+            meta = _validated(SourceMeta, written, file, name, faults)
+            if name in declared:
+                problem = f"is governed twice, also in {declared[name]}; keep one"
+                faults.append(Fault(file, problem, name))
+                continue
+            declared[name] = file
+        categories = _categories(node, file, name, faults)
+        source = _Source(node, name, file, categories, meta, written is not None)
+        sources.append(source)
+        if categories and written is None:
+            problem = (
+                f"holds personal data ({', '.join(categories)}) and has no deletion "
+                "class; give it meta.kigen with deletion_classes"
+            )
+            faults.append(source.fault(problem))
+        elif meta is not None and not meta.deletion_classes:
+            problem = (
+                "deletion_classes is []: no deletion class says when its data goes; "
+                "name at least one of policy_deletion_classes"
+            )
+            faults.append(source.fault(problem))
+    return sources
+
+
+def _categories(
+    node: Mapping[str, Any], file: str, table: str, faults: list[Fault]
+) -> dict[str, str]:
+    """Return the data category of each personal column, faulty ones left in."""
+    categories: dict[str, str] = {}
+    for column, described in node["columns"].items():
+        category = _meta_value(described, "pii")
+        if category is None or category == NOT_PERSONAL:
+            continue
+        categories[column] = str(category)
+        if category not in DATA_CATEGORIES:
+            nouns = "fideslang data categories"
+            problem = _unknown("data category", category, DATA_CATEGORIES, nouns)
+            faults.append(Fault(file, problem, table, column))
+    return categories
+
+
+def _check_categories_of_models(manifest: Mapping[str, Any], faults: list[Fault]) -> None:
+    for node in manifest["nodes"].values():
+        if node["resource_type"] in ("model", "seed", "snapshot"):
+            name = f"{node['schema']}.{node['alias']}"
+            _categories(node, str(node["original_file_path"]), name, faults)
+
+
+def _check_columns(sources: list[_Source], faults: list[Fault]) -> None:
+    """Keys, subjects and contacts are columns of their table."""
+    for source in sources:
+        if source.meta is None:
+            continue
+        named = [("key", column) for column in source.meta.key]
+        for role in ("subject", "contact"):
+            column = getattr(source.meta, role)
+            if column is not None:
+                named.append((role, column))
+        for role, column in named:
+            if column not in source.columns:
+                problem = _unknown(f"{role} column", column, source.columns)
+                faults.append(source.fault(problem, column))
+
+
+def _check_classes(sources: list[_Source], classes: _Classes, faults: list[Fault]) -> None:
+    """The classes of a table stand in the policy, and the table has what they need."""
+    for source in sources:
+        if source.meta is None:
+            continue
+        known = sorted(name for name, table in classes if table == source.name)
+        seen: set[str] = set()
+        for name in source.meta.deletion_classes:
+            if name in seen:
+                problem = f"deletion class {name!r} is named twice; name it once"
+                faults.append(source.fault(problem))
+                continue
+            seen.add(name)
+            row = classes.get((name, source.name))
+            if row is None:
+                problem = _unknown("deletion class", name, known)
+                problem += "; the policy needs a row for this class and this table"
+                faults.append(source.fault(problem))
+            elif row.has_notice and source.meta.contact is None:
+                problem = (
+                    f"deletion class {name!r} has the notice {row.row['notice']!r}, "
+                    "and the table has no contact to send it to; name its contact column"
+                )
+                faults.append(source.fault(problem))
+
+
+def _check_policy_rows(sources: list[_Source], classes: _Classes, faults: list[Fault]) -> None:
+    """A row of the policy applies: its table is declared, and names the class."""
+    declared = {source.name: source for source in sources if source.is_declared}
+    for (name, table), policy_class in classes.items():
+        file = policy_class.row.file
+        source = declared.get(table)
+        if source is None:
+            problem = f"class {name}: " + _unknown("governed table", table, declared)
+            problem += "; declare it in source YAML with meta.kigen, or drop the row"
+            faults.append(Fault(file, problem, table, "table_name"))
+            continue
+        action = policy_class.row["action"]
+        if action in ACTIONS and (action == "keep") != source.is_memory:
+            problem = f"class {name}: {action!r} is not for this table; tables of the "
+            problem += f"schema {MEMORY_SCHEMA} are kept, all others are not"
+            faults.append(Fault(file, problem, table, "action"))
+        if source.meta is not None and name not in source.meta.deletion_classes:
+            problem = (
+                f"{name!r} is not among the deletion_classes of the table in "
+                f"{source.file}; name it there, or drop the row"
+            )
+            faults.append(Fault(file, problem, table, "deletion_class"))
+
+
+def _check_ties(sources: list[_Source], faults: list[Fault]) -> None:
+    """Parents and registers exist, and a purge can go children before parents."""
+    declared = {source.name for source in sources if source.is_declared}
+    metas = {source.name: source.meta for source in sources if source.meta is not None}
+    parents = {name: meta.parent for name, meta in metas.items() if meta.parent is not None}
+    purgeable = [s.name for s in sources if s.is_declared and not s.is_memory]
+    for source in sources:
+        meta = source.meta
+        if meta is None:
+            continue
+        if meta.is_register and meta.subject is None:
+            problem = "register is True and there is no subject; name its subject column"
+            faults.append(source.fault(problem))
+        if meta.parent is not None:
+            _check_parent(source, meta.parent, purgeable, metas, parents, faults)
+        if meta.follows is not None:
+            _check_follows(source, meta, meta.follows, declared, metas, faults)
+
+
+def _check_parent(
+    source: _Source,
+    parent: str,
+    purgeable: Collection[str],
+    metas: Mapping[str, SourceMeta],
+    parents: Mapping[str, str],
+    faults: list[Fault],
+) -> None:
+    if parent not in purgeable:
+        problem = _unknown("parent", parent, purgeable, "governed tables")
+        faults.append(source.fault(problem))
+        return
+    line = [source.name]
+    while (above := parents.get(line[-1])) is not None and above not in line:
+        line.append(above)
+    if above == source.name:
+        problem = f"parent {parent!r} makes a circle: {' -> '.join([*line, above])}"
+        problem += "; leave out the parent of one of them"
+        faults.append(source.fault(problem))
+    over = metas.get(parent)
+    if metas[source.name].is_purged_last and over and not over.is_purged_last:
+        problem = (
+            f"purge_last is True, but its parent {parent!r} is not purged last, and a "
+            "child goes before its parent; make the parent purge_last, or drop one"
+        )
+        faults.append(source.fault(problem))
+
+
+def _check_follows(
+    source: _Source,
+    meta: SourceMeta,
+    follows: Follows,
+    declared: Collection[str],
+    metas: Mapping[str, SourceMeta],
+    faults: list[Fault],
+) -> None:
+    register = follows.register_table
+    if register not in declared:
+        problem = _unknown("follows.register", register, declared, "governed tables")
+        faults.append(source.fault(problem))
+    elif register in metas and not metas[register].is_register:
+        problem = f"follows.register {register!r} is no register; say there register: "
+        faults.append(source.fault(problem + "true, or name the table that is one"))
+    for role in follows.by:
+        if getattr(meta, role) is None:
+            problem = f"follows.by names {role!r}, and the table has no {role} column"
+            faults.append(source.fault(f"{problem}; name one, or leave it out"))
+
+
+# The models.
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """A model of the manifest with its `meta.kigen`, null where that is faulty."""
+
+    node: Mapping[str, Any]
+    file: str
+    meta: ModelMeta | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.node['schema']}.{self.node['alias']}"
+
+    def fault(self, problem: str) -> Fault:
+        return Fault(self.file, problem, self.name)
+
+
+def _read_model_metas(manifest: Mapping[str, Any], faults: list[Fault]) -> list[_Model]:
+    models: list[_Model] = []
+    for unique_id in sorted(manifest["nodes"]):
+        node = manifest["nodes"][unique_id]
+        if node["resource_type"] != "model":
+            continue
+        file = str(node["original_file_path"])
+        name = f"{node['schema']}.{node['alias']}"
+        written = _meta_value(node, "kigen")
+        meta: ModelMeta | None = ModelMeta()
+        if written is not None:
+            meta = _validated(ModelMeta, written, file, name, faults)
+        models.append(_Model(node, file, meta))
+    return models
+
+
+def _read_judges(
+    sources: list[_Source], models: list[_Model], faults: list[Fault]
+) -> dict[str, str]:
+    """Return the one model that judges each governed table, by table."""
+    judged = {
+        source.name: source for source in sources if source.is_declared and not source.is_memory
+    }
+    judges: dict[str, _Model] = {}
+    for model in models:
+        if model.meta is None:
+            continue
+        table = model.meta.records_of
+        if table is None:
+            if model.meta.classes is not None:
+                problem = f"classes is {model.meta.classes!r} without records_of; "
+                faults.append(model.fault(problem + "name the table it judges"))
+        elif table not in judged:
+            problem = _unknown("records_of", table, judged, "governed tables")
+            faults.append(model.fault(problem))
+        elif table in judges:
+            problem = (
+                f"records_of {table!r} is judged twice, also by {judges[table].name} "
+                f"({judges[table].file}); one model judges a table"
+            )
+            faults.append(model.fault(problem))
+        else:
+            judges[table] = model
+            _check_clocks(judged[table], model, model.meta, faults)
+    # A model whose meta.kigen is faulty may be the missing one: its fault comes first.
+    if all(model.meta is not None for model in models):
+        for table, source in judged.items():
+            if table not in judges:
+                problem = (
+                    f"no model judges its records; give one config.meta.kigen.records_of: {table}"
+                )
+                faults.append(source.fault(problem))
+    return {table: str(model.node["unique_id"]) for table, model in judges.items()}
+
+
+def _check_clocks(source: _Source, model: _Model, meta: ModelMeta, faults: list[Fault]) -> None:
+    """A model that says which classes it judges has a clock for all of its table's."""
+    if source.meta is None or meta.classes is None:
+        return
+    for name in meta.classes:
+        if name not in source.meta.deletion_classes:
+            options = source.meta.deletion_classes
+            problem = _unknown(f"deletion class of {source.name}", name, options)
+            faults.append(model.fault(problem))
+    for name in source.meta.deletion_classes:
+        if name not in meta.classes:
+            problem = (
+                f"deletion class {name!r} has no clock: {model.name} ({model.file}) "
+                "judges the table without it; add it there, or drop the class"
+            )
+            faults.append(source.fault(problem))
+
+
+def _read_proofs(models: list[_Model], faults: list[Fault]) -> tuple[Proof, ...]:
+    proofs: list[Proof] = []
+    for model in models:
+        node = model.node
+        if model.meta is None:
+            continue
+        if model.meta.gate is None:
+            if PROOF_FOLDER in node["fqn"][:-1]:
+                problem = "is a proof without a gate; give it config.meta.kigen.gate: "
+                faults.append(model.fault(problem + " or ".join(GATES)))
+            continue
+        proofs.append(
+            Proof(
+                name=str(node["name"]),
+                unique_id=str(node["unique_id"]),
+                relation_name=str(node.get("relation_name") or model.name),
+                gate=model.meta.gate,
+                severity=model.meta.severity,
+            )
+        )
+    return tuple(sorted(proofs, key=lambda proof: (proof.name, proof.unique_id)))
+
+
+def _check_audiences(
+    sources: list[_Source],
+    models: list[_Model],
+    purposes: Mapping[str, Purpose],
+    faults: list[Fault],
+) -> None:
+    """What an audience is for stands in the policy; its register is one."""
+    registers = [s.name for s in sources if s.meta is not None and s.meta.is_register]
+    for model in models:
+        if model.meta is None:
+            continue
+        purpose, register = model.meta.purpose, model.meta.register_table
+        if purpose is not None and purpose not in purposes:
+            faults.append(model.fault(_unknown("purpose", purpose, purposes)))
+        if register is not None and register not in registers:
+            faults.append(model.fault(_unknown("register", register, registers)))
+
+
+def _check_memories(sources: list[_Source], models: list[_Model], faults: list[Fault]) -> None:
+    """What is remembered has a table of the schema memory to go to, and a way to go there."""
+    tables = [f"{s.schema_name}.{s.node['identifier']}" for s in sources if s.is_memory]
+    for model in models:
+        if model.meta is None:
+            continue
+        remembers, mode = model.meta.remembers, model.meta.mode
+        if remembers is not None and remembers not in tables:
+            faults.append(model.fault(_unknown("remembers", remembers, tables, "memory tables")))
+        if (remembers is None) != (mode is None):
+            problem = f"remembers is {remembers!r} and mode is {mode!r}; give both, or neither"
+            faults.append(model.fault(problem))
+
+
+# Helpers.
+
+
+def _governed(
+    source: _Source, meta: SourceMeta, classes: _Classes, judges: Mapping[str, str]
+) -> GovernedTable:
+    parsed = [classes[name, source.name].parsed for name in meta.deletion_classes]
+    return GovernedTable(
+        name=source.name,
+        schema_name=source.schema_name,
+        identifier=str(source.node["identifier"]),
+        relation_name=str(source.node.get("relation_name") or source.name),
+        unique_id=str(source.node["unique_id"]),
+        file=source.file,
+        columns=source.columns,
+        pii_columns=tuple(
+            PiiColumn(table_name=source.name, column_name=column, data_category=category)
+            for column, category in source.categories.items()
+        ),
+        key=tuple(meta.key),
+        subject=meta.subject,
+        contact=meta.contact,
+        deletion_classes=tuple(row for row in parsed if row is not None),
+        is_register=meta.is_register,
+        is_former=meta.is_former,
+        is_requests=meta.is_requests,
+        stays_purged=meta.stays_purged,
+        parent=meta.parent,
+        is_purged_last=meta.is_purged_last,
+        follows=meta.follows,
+        judged_by=judges.get(source.name),
+    )
+
+
+def _meta_value(described: Mapping[str, Any], key: str) -> Any:
+    """Return a key of a node's or column's meta, under ``config`` or beside it."""
+    for holder in (described.get("config") or {}, described):
+        meta = holder.get("meta") or {}
+        if key in meta:
+            # `kigen:` with nothing under it, or `pii:`, is a slip, not an absence.
+            return meta[key] if meta[key] is not None else ""
+    return None
+
+
+def _validated(
+    model: type[_Meta], written: object, file: str, table: str, faults: list[Fault]
+) -> _Meta | None:
+    """Return `meta.kigen` as its model, or null after a fault for each error."""
+    if not isinstance(written, Mapping):
+        problem = f"meta.kigen is {written!r}; write it as keys and values"
+        faults.append(Fault(file, problem, table))
+        return None
+    try:
+        return model.model_validate(dict(written))
+    except ValidationError as invalid:
+        for error in invalid.errors(include_url=False):
+            key = ".".join(str(part) for part in error["loc"])
+            if error["type"] == "extra_forbidden":
+                options = Follows if key.startswith("follows.") else model
+                allowed = [f.alias or n for n, f in options.model_fields.items()]
+                problem = _unknown("key of meta.kigen", key, allowed, "keys")
+            elif error["type"] == "missing":
+                problem = f"meta.kigen has no {key}; give it one"
+            else:
+                problem = f"meta.kigen.{key} is {error['input']!r}: {error['msg']}"
+            faults.append(Fault(file, problem, table))
+        return None
+
+
+def _unknown(noun: str, value: object, options: Collection[str], nouns: str | None = None) -> str:
+    """Say that a value is not one of these, with all of them or the nearest three."""
+    problem = f"unknown {noun} {value!r}"
+    if not options:
+        return f"{problem}; there is none yet"
+    if len(options) <= 8:
+        allowed = ", ".join(option or "(empty)" for option in sorted(options))
+        return f"{problem}; allowed: {allowed}"
+    nearest = difflib.get_close_matches(str(value), sorted(options), n=3, cutoff=0)
+    what = nouns or f"{noun}s"
+    return f"{problem}; nearest of {len(options)} {what}: {', '.join(nearest)}"
