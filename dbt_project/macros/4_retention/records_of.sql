@@ -165,11 +165,13 @@ warned as (
     select
         windowed.*,
         {%- for policy in noticed %}
+        {{- ' case when left_mailboxes.contact is null then' if policy.is_waived_for_left_mailbox }}
         {{ kigen.earliest_moment(
             'notices.sent_ats',
             'moment > windowed.' ~ policy.deletion_class ~ '__clock_at and moment >= '
             ~ kigen.moved_by('windowed.' ~ policy.deletion_class ~ '__deadline_at', -policy.notice_months | int, -policy.notice_days | int)
-        ) }} as {{ policy.deletion_class }}__notice_sent_at,
+        ) }}
+        {{- ' end' if policy.is_waived_for_left_mailbox }} as {{ policy.deletion_class }}__notice_sent_at,
         {%- endfor %}
         left_mailboxes.contact is not null as is_left_mailbox
     from windowed
@@ -730,7 +732,7 @@ judged as (
             {%- endfor %}
         ) as deletion_class,
         deadline_at,
-        open_hold_id as hold_id,
+        open_hold_id as held_by,
         {%- if erasable %}
         has_unverified_erasure or erasure_request__clock_source is not null as is_named_by_erasure,
         {%- endif %}
@@ -742,13 +744,13 @@ judged as (
         {{ policy.deletion_class }}__notice_sent_at,
         case when {{ policy.deletion_class }}__notice_sent_at is not null then {{ policy.deletion_class }}__ends_at end as {{ policy.deletion_class }}__grace_until,
         {%- endif %}
-        case when {{ policy.deletion_class }}__due_rank = 7 and not has_untold_floor_to_{{ policy.action }} then floor_to_{{ policy.action }} end as {{ policy.deletion_class }}__floor_until,
+        case when {{ policy.deletion_class }}__due_rank = 7 and not has_untold_floor_to_{{ policy.action }} and floor_to_{{ policy.action }} > as_of then floor_to_{{ policy.action }} end as {{ policy.deletion_class }}__floor_until,
         {{ kigen.state_of_rank(policy.deletion_class ~ '__rank', 'null') }} as {{ policy.deletion_class }}__state,
         {%- endfor %}
         bound_class,
         bound_clock_source,
         bound_deadline_at,
-        case when bound_due_rank = 7 and not has_untold_floor_to_{{ following_action }} then floor_to_{{ following_action }} end as bound_floor_until,
+        case when bound_due_rank = 7 and not has_untold_floor_to_{{ following_action }} and floor_to_{{ following_action }} > as_of then floor_to_{{ following_action }} end as bound_floor_until,
         {{ kigen.state_of_rank('bound_rank', 'null') }} as bound_state
     from timed
 

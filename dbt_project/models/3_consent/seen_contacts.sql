@@ -1,4 +1,4 @@
--- One row per contact point of a subject, or of a record that is judged by its contact point.
+-- One row per contact point of a subject, of an act, or of something said: whatever a memory may speak of.
 {{ config(materialized='view') }}
 
 with contacts as (
@@ -11,6 +11,13 @@ with contacts as (
     select contact from (
         {{ contributed('activities', [['contact', 'varchar']]) }}
     ) as activities
+    where contact is not null
+
+    union
+
+    select contact from (
+        {{ contributed('consent_events', [['contact', 'varchar']]) }}
+    ) as events
     where contact is not null
 
 )

@@ -22,7 +22,7 @@ with states as (
         {% if policy.has_notice %}{{ class }}__notice_sent_at{% else %}cast(null as timestamp){% endif %} as notice_sent_at,
         {% if policy.has_notice %}{{ class }}__grace_until{% else %}cast(null as timestamp){% endif %} as grace_until,
         {{ class }}__floor_until as floor_until,
-        case when {{ class }}__state = 'held' then hold_id end as hold_id,
+        case when {{ class }}__state = 'held' then held_by end as hold_id,
         {{ class }}__state as state
     from {{ model.relation }}
     where
@@ -42,7 +42,7 @@ with states as (
         cast(null as timestamp) as notice_sent_at,
         cast(null as timestamp) as grace_until,
         bound_floor_until as floor_until,
-        case when bound_state = 'held' then hold_id end as hold_id,
+        case when bound_state = 'held' then held_by end as hold_id,
         bound_state as state
     from {{ model.relation }}
     where bound_state is not null

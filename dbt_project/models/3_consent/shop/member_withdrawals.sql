@@ -1,5 +1,5 @@
 -- One row per member who has withdrawn: a refusal of every marketing purpose, at its time, or the
--- latest of all where no time is known.
+-- latest of all where no time is known. It is about the address of its own row.
 {{ config(materialized='view') }}
 
 with standings as (
@@ -14,7 +14,7 @@ withdrawals as (
     select
         'shop.members' as table_name,
         cast(member_id as varchar) as record_key,
-        member_id as subject_key,
+        cast(null as bigint) as subject_key,
         email as contact,
         cast(null as varchar) as purpose,
         false as is_granted,
