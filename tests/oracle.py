@@ -903,11 +903,11 @@ def erased_at(world: World, table: str, row: Row) -> datetime | None:
 def may_be_erased(world: World, table: str, row: Row) -> bool:
     """DESIGN: "Covered by an erase request that is not closed, verified or not".
 
-    A request that is not verified has no date to stop at. One dated ahead of T counts: someone
-    asked, and in doubt nobody is mailed.
+    A request that is not verified has no date to stop at; one dated ahead of T does not exist yet.
     """
     return erased_at(world, table, row) is not None or any(
         world.known(request["identity_verified_at"]) is None
+        and (moment(request["requested_at"]) is None or world.known(request["requested_at"]) is not None)
         for request in _naming_requests(world, table, row)
     )
 

@@ -17,7 +17,18 @@ with words as (
 
 sayings as (
 
-    select * from {{ ref('contact_sayings') }}
+    select
+        sayings.contact,
+        purposes.purpose,
+        sayings.is_granted,
+        sayings.said_at,
+        sayings.table_name,
+        sayings.record_key
+    from {{ ref('contact_sayings') }} as sayings
+    inner join {{ ref('purposes') }} as purposes
+        on
+            sayings.purpose = purposes.purpose
+            or (sayings.purpose is null and purposes.is_marketing)
 
 ),
 

@@ -47,6 +47,37 @@ times as (
 
 ),
 
+-- A refusal of every marketing purpose, spread over them.
+spread as (
+
+    select
+        times.contact,
+        purposes.purpose,
+        times.refused_at
+    from times
+    cross join {{ ref('purposes') }} as purposes
+    where
+        times.purpose is null
+        and purposes.is_marketing
+
+),
+
+known as (
+
+    select
+        coalesce(times.contact, spread.contact) as contact,
+        coalesce(times.purpose, spread.purpose) as purpose,
+        greatest(times.refused_at, spread.refused_at) as refused_at,
+        times.granted_in_person_at,
+        times.granted_by_machine_at
+    from (select * from times where purpose is not null) as times
+    full outer join spread
+        on
+            times.contact = spread.contact
+            and times.purpose = spread.purpose
+
+),
+
 words as (
 
     select
@@ -56,7 +87,7 @@ words as (
         granted_in_person_at,
         granted_by_machine_at,
         refused_at is null or coalesce(granted_in_person_at > refused_at, false) as is_granted
-    from times
+    from known
 
 )
 

@@ -28,13 +28,13 @@ as_of as (
 requested as (
 
     select
-        sayings.contact,
-        sayings.reason,
-        sayings.said_at as since
-    from {{ ref('contact_sayings') }} as sayings
-    where
-        not sayings.is_granted
-        and sayings.reason in ('erase', 'stop_use')
+        stops.contact,
+        stops.reason,
+        stops.said_at as since
+    from (
+        select * from {{ ref('contact_sayings') }}
+        where reason in ('erase', 'stop_use')
+    ) as stops
 
     union
 

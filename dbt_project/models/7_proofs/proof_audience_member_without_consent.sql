@@ -8,25 +8,38 @@ with members as (
 
 words as (
 
-    select * from {{ ref('contact_words') }}
+    select * from {{ ref('latest_words') }}
 
 ),
 
+-- Only what was said about the mailboxes of the audiences.
 sayings as (
 
-    select * from {{ ref('contact_sayings') }}
+    select
+        sayings.contact,
+        sayings.subject_key,
+        sayings.purpose,
+        sayings.is_granted,
+        sayings.is_by_person,
+        sayings.said_at
+    from {{ ref('contact_sayings') }} as sayings
+    where sayings.contact in (select members.contact from members)
 
 ),
 
 refusals as (
 
     select
-        contact,
-        purpose,
-        max(said_at) as refused_at
-    from sayings
-    where not is_granted
-    group by contact, purpose
+        members.contact,
+        members.purpose,
+        max(sayings.said_at) as refused_at
+    from members
+    inner join sayings
+        on
+            members.contact = sayings.contact
+            and (sayings.purpose is null or members.purpose = sayings.purpose)
+    where not sayings.is_granted
+    group by members.contact, members.purpose
 
 ),
 
@@ -59,7 +72,7 @@ violations as (
     from members
     left join words
         on
-            members.contact = words.email
+            members.contact = words.contact
             and members.purpose = words.purpose
     left join own_grants
         on

@@ -1,0 +1,1 @@
+"""What exists in Dagster: one module per stage of a run, and what starts runs."""

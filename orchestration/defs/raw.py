@@ -1,0 +1,36 @@
+"""The tables upstream and the memory of purges: not built here, shown with what is personal."""
+
+import dagster as dg
+
+from orchestration.project import current
+from orchestration.translator import RAW_GROUP, RAW_TABLES, KigenTranslator, group_of
+
+PROJECT = current()
+
+
+@dg.definitions
+def raw() -> dg.Definitions:
+    """Return an external asset per source table, with its columns and their categories."""
+    translator = KigenTranslator()
+    manifest = PROJECT.manifest
+    specs = []
+    for unique_id, source in manifest["sources"].items():
+        spec = translator.get_asset_spec(manifest, unique_id, PROJECT.dbt_project)
+        is_raw = group_of(source) == RAW_GROUP
+        specs.append(
+            dg.AssetSpec(
+                key=spec.key,
+                deps=[RAW_TABLES] if is_raw else [],
+                description=spec.description,
+                group_name=spec.group_name,
+                owners=spec.owners,
+                tags=spec.tags,
+                kinds={"duckdb", "table"},
+                metadata={
+                    name: value
+                    for name, value in spec.metadata.items()
+                    if name in ("dagster/column_schema", "dagster/table_name")
+                },
+            )
+        )
+    return dg.Definitions(assets=specs)

@@ -1,0 +1,134 @@
+"""The end of `kigen run` and `kigen plan`: a short summary, and the next thing to do."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestration.erase import read_record
+from orchestration.guard import GUARD, counts_in
+from orchestration.plan import PlanCount
+from orchestration.project import Project
+from orchestration.runs import RunOutcome
+from orchestration.summary import ProofOutcome, Summary, proofs_of, summarise
+from orchestration.tags import PLAN_DIGEST_TAG
+from orchestration.warehouse import connect
+
+
+def report(console: Console, project: Project, outcomes: Sequence[RunOutcome], before: int) -> bool:
+    """Print the summary of runs that belong together.
+
+    `before` is the number of the last purge before them. Returns whether nothing was refused
+    and every proof holds; a proof that only warns is counted, and holds.
+    """
+    checks = [check for outcome in outcomes for check in outcome.checks]
+    proofs = proofs_of(project, checks)
+    verdicts = [check for check in checks if check.name == GUARD]
+    due: Sequence[PlanCount] = ()
+    summary: Summary | None = None
+    if verdicts:
+        # The guard has spoken, so everything before it was built.
+        due = counts_in(verdicts[0].metadata)
+        digest = outcomes[0].tags.get(PLAN_DIGEST_TAG)
+        with connect(project.settings, read_only=True) as connection:
+            summary = summarise(connection, project, before, digest, project.settings.as_of)
+        _print_audiences(console, summary)
+        _print_records(console, summary, due)
+    _print_proofs(console, proofs)
+
+    refusals = [
+        verdicts[0].description if verdicts and step.endswith(GUARD) else text
+        for outcome in outcomes
+        for step, text in outcome.failures.items()
+    ]
+    record = read_record(project.settings)
+    if record.deleted_not_erased_since:
+        refusals.append(f"Deleted, not yet erased, since {record.deleted_not_erased_since} UTC.")
+    for refusal in refusals:
+        console.print(f"\nRefused: {refusal}", style="bold red", markup=False, highlight=False)
+    for outcome in outcomes:
+        if not outcome.is_success:
+            console.print(f"Run {outcome.run_id} failed; `kigen ui` shows where.", highlight=False)
+    red = [proof for proof in proofs if proof.violations and not proof.is_warning]
+    console.print(f"\nNext: {_next_thing(refusals, red, proofs, due, summary)}", highlight=False)
+    return not refusals and not red and all(outcome.is_success for outcome in outcomes)
+
+
+def _print_audiences(console: Console, summary: Summary) -> None:
+    table = _table("audience", "people", "excluded, and why")
+    for audience, people in summary.audiences.items():
+        reasons = [f"{n} {reason}" for name, reason, n in summary.exclusions if name == audience]
+        table.add_row(audience, str(people), ", ".join(reasons) or "-")
+    console.print(table)
+
+
+def _print_records(console: Console, summary: Summary, due: Sequence[PlanCount]) -> None:
+    states = ", ".join(f"{rows} {state}" for state, rows in summary.states.items())
+    console.print(f"\nRecords now: {states or 'none'}", highlight=False)
+    purged = {count.table_name: count for count in summary.purged}
+    if not due:
+        console.print("Due: nothing", highlight=False)
+        return
+    table = _table("due in", "class", "action", "rows")
+    for count in due:
+        table.add_row(count.table_name, count.deletion_class, count.action, str(count.rows))
+    console.print(table)
+    if not purged:
+        console.print("Purged: nothing", highlight=False)
+        return
+    table = _table("purged in", "before", "deleted", "anonymised", "left alone", "after")
+    for name, done in purged.items():
+        numbers = (done.rows_before, done.deleted, done.anonymised, done.skipped, done.rows_after)
+        table.add_row(name, *map(str, numbers))
+    console.print(table)
+
+
+def _print_proofs(console: Console, proofs: Sequence[ProofOutcome]) -> None:
+    if not proofs:
+        return
+    green = sum(1 for proof in proofs if not proof.violations)
+    console.print(f"\nProofs: {green} of {len(proofs)} green", highlight=False)
+    for proof in proofs:
+        if proof.violations:
+            word, style = ("warns", "yellow") if proof.is_warning else ("RED", "bold red")
+            console.print(
+                f"  [{style}]{word:<5}[/] {proof.name}: {proof.violations}", highlight=False
+            )
+
+
+def _next_thing(
+    refusals: Sequence[str],
+    red: Sequence[ProofOutcome],
+    proofs: Iterable[ProofOutcome],
+    due: Sequence[PlanCount],
+    summary: Summary | None,
+) -> str:
+    if red:
+        return f"see what `select * from proofs.{red[0].name}` names, mend it, and run again."
+    if refusals:
+        return "do what the refusal says, and run again."
+    notices = summary.audiences.get("audience_deletion_notice", 0) if summary else 0
+    if due and summary and not summary.purged:
+        return f"`kigen run` purges the {sum(count.rows for count in due)} rows that are due."
+    if notices:
+        return f"send {notices} deletion notices, to audiences.audience_deletion_notice."
+    warning = next((proof for proof in proofs if proof.violations), None)
+    if warning:
+        return f"look at what `select * from proofs.{warning.name}` names."
+    return "nothing, until the next run."
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, title_justify="left")
+    for column in columns:
+        is_number = column in (
+            "people",
+            "rows",
+            "before",
+            "deleted",
+            "anonymised",
+            "left alone",
+            "after",
+        )
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    return table

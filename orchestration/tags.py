@@ -1,0 +1,12 @@
+"""The tags of a run, one name each for who writes and who reads them."""
+
+from typing import Final
+
+DOOR_TAG: Final = "kigen/door"
+"""Who started a run, where the one who did also starts the rebuild."""
+
+PLAN_DIGEST_TAG: Final = "kigen/plan_digest"
+"""On a nightly run and its rebuild: the plan it purged."""
+
+PURGE_RUN_TAG: Final = "kigen/purge_run"
+"""On a rebuild: the run whose purge it follows."""

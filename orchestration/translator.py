@@ -1,0 +1,148 @@
+"""How a dbt node looks in Dagster: the group is the stage, the columns carry their category."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtProject
+
+from orchestration.warehouse import MEMORY_SCHEMA
+
+RAW_GROUP: Final = "raw"
+POLICY_GROUP: Final = "policy"
+
+RAW_TABLES: Final = dg.AssetKey(["raw", "raw_tables"])
+"""The step that sees whether the raw tables are there, before anything else is done."""
+
+ERASED_FILE: Final = dg.AssetKey(["purge", "erased_file"])
+"""The step that rewrites the file without what was deleted."""
+
+_STAGE: Final = re.compile(r"\d+_(\w+)")
+
+
+class KigenTranslator(DagsterDbtTranslator):
+    """Translates dbt's sources, seeds and models into assets, and its tests into checks."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Return [source, table] of a source, [schema, name] of anything else."""
+        props = dbt_resource_props
+        if props["resource_type"] == "source":
+            return dg.AssetKey([props["source_name"], props["name"]])
+        return dg.AssetKey([props["config"].get("schema") or props["schema"], props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return the stage: the folder of a model without its number."""
+        return group_of(dbt_resource_props)
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str] | None:
+        """Return who answers for it, from `meta.owner`."""
+        owner = meta_of(dbt_resource_props).get("owner")
+        return [str(owner)] if owner else None
+
+    def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the default metadata, with the data category on each column."""
+        declared = {
+            name: (column.get("data_type") or "", column.get("description") or "", tags)
+            for name, column in dbt_resource_props["columns"].items()
+            if (tags := column_tags(column)) is not None
+        }
+        metadata = dict(super().get_metadata(dbt_resource_props))
+        if declared:
+            metadata["dagster/column_schema"] = table_schema(
+                (name, *described) for name, described in declared.items()
+            )
+        return metadata
+
+    def get_asset_spec(
+        self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetSpec:
+        """Return the spec, with the two ties dbt does not know.
+
+        Nothing is loaded before the raw tables were looked at, and a proof of `gate: after`
+        waits until the file has been rewritten.
+        """
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        props = self.get_resource_props(manifest, unique_id)
+        before = None
+        if props["resource_type"] == "seed":
+            before = RAW_TABLES
+        elif gate_of(props) == "after":
+            before = ERASED_FILE
+        if before is None or any(dep.asset_key == before for dep in spec.deps):
+            return spec
+        return spec.merge_attributes(deps=[before])
+
+    def get_asset_check_spec(
+        self,
+        asset_spec: dg.AssetSpec,
+        manifest: Mapping[str, Any],
+        unique_id: str,
+        project: DbtProject | None,
+    ) -> dg.AssetCheckSpec | None:
+        """Return the check of a dbt test; the test of a proof blocks nothing by itself.
+
+        A red proof must not hide behind a failed build: the guard counts it, says so and
+        stops the purge.
+        """
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        if spec is None or not is_proof_test(manifest, unique_id):
+            return spec
+        return spec._replace(blocking=False)
+
+
+def meta_of(props: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the `meta` of a node or column, wherever this version of dbt keeps it."""
+    meta: Mapping[str, Any] = props.get("config", {}).get("meta") or props.get("meta") or {}
+    return meta
+
+
+def kigen_of(props: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a node declares under `meta.kigen`."""
+    declared: Mapping[str, Any] = meta_of(props).get("kigen") or {}
+    return declared
+
+
+def gate_of(props: Mapping[str, Any]) -> str | None:
+    """Return the gate of a proof; None for anything else."""
+    gate = kigen_of(props).get("gate")
+    return str(gate) if gate else None
+
+
+def is_proof_test(manifest: Mapping[str, Any], test_id: str) -> bool:
+    """Return whether a dbt test tests a proof."""
+    attached = manifest["nodes"][test_id].get("attached_node")
+    return bool(attached) and gate_of(manifest["nodes"].get(attached, {})) is not None
+
+
+def group_of(props: Mapping[str, Any]) -> str:
+    """Return the asset group of a node."""
+    if props["resource_type"] == "source":
+        return MEMORY_SCHEMA if props["schema"] == MEMORY_SCHEMA else RAW_GROUP
+    if props["resource_type"] == "seed":
+        return POLICY_GROUP
+    for part in props["fqn"]:
+        if stage := _STAGE.fullmatch(part):
+            return stage.group(1)
+    return str(props["schema"])
+
+
+def column_tags(column: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags of a declared column: dbt's own, and `data_category` where it is personal."""
+    tags = {
+        str(tag): "" for tag in column.get("tags") or column.get("config", {}).get("tags") or ()
+    }
+    category = meta_of(column).get("pii")
+    if category and category != "none":
+        tags["data_category"] = str(category)
+    return tags
+
+
+def table_schema(columns: Iterable[tuple[str, str, str, dict[str, str]]]) -> dg.TableSchema:
+    """Return the schema Dagster shows, of (name, type, description, tags) a column."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(name=name, type=kind or "?", description=text or None, tags=tags)
+            for name, kind, text, tags in columns
+        ]
+    )

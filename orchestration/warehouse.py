@@ -1,0 +1,170 @@
+"""The DuckDB file: opened by one process at a time, and checked before anything is done to it.
+
+Architecture invariant: no exception of DuckDB leaves `connect`, for its text may hold a
+personal value; a WarehouseError takes its place, and says the kind of error only.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from orchestration.redaction import redacted
+from orchestration.settings import Settings
+
+LOCK_WAIT: Final = 120.0
+"""How long to wait for another process to close the file, in seconds."""
+
+MEMORY_SCHEMA: Final = "memory"
+
+_RESERVED: Final = frozenset({"kigen_key", "memory", "system", "temp"})
+"""Catalog names DuckDB or Kigen uses already; a file of that name could not be told apart."""
+
+
+class WarehouseError(RuntimeError):
+    """Something about the warehouse that stops a run; the message holds no row values."""
+
+
+class WarehouseBusyError(WarehouseError):
+    """Another process has the file open."""
+
+
+@contextmanager
+def connect(
+    settings: Settings, *, read_only: bool, wait: float = LOCK_WAIT
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse, with the key file attached as `kigen_key` if there is one.
+
+    Waits up to `wait` seconds while another process has the file. Raises WarehouseBusyError
+    after that, and WarehouseError for any error of DuckDB, in the body too.
+    """
+    connection = _open(settings.warehouse, read_only, wait)
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        if settings.key.exists():
+            connection.execute(f"attach {literal(str(settings.key))} as kigen_key (read_only)")
+        yield connection
+    except duckdb.Error as error:
+        raise WarehouseError(f"{settings.warehouse}: {redacted(_told(error))}") from None
+    finally:
+        connection.close()
+
+
+def literal(text: str) -> str:
+    """Return a text as an SQL literal, where a statement takes no parameters."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True, slots=True)
+class RawTables:
+    """Which of the declared raw tables are there."""
+
+    present: tuple[str, ...]
+    missing: tuple[str, ...]
+    schemas: tuple[str, ...]
+    """The raw schemas that exist, be there a table in them or not."""
+
+
+def declared_raw_tables(manifest: Mapping[str, Any], catalog: str) -> list[tuple[str, str]]:
+    """Return (schema, table) of every source that lies in this catalog, memory left out.
+
+    A source in another database is upstream of the file, and dbt is the one to find it.
+    """
+    return sorted(
+        (str(source["schema"]), str(source["identifier"]))
+        for source in manifest["sources"].values()
+        if source["schema"] != MEMORY_SCHEMA and source["database"] == catalog
+    )
+
+
+def look_for_raw_tables(settings: Settings, manifest: Mapping[str, Any]) -> RawTables:
+    """See which raw tables the file has; a file that is not there has none."""
+    declared = declared_raw_tables(manifest, settings.warehouse.stem)
+    present: set[tuple[str, str]] = set()
+    schemas: set[str] = set()
+    if settings.warehouse.exists():
+        with connect(settings, read_only=True) as connection:
+            present = set(
+                connection.execute(
+                    "select table_schema, table_name from information_schema.tables "
+                    "where table_catalog = current_database()"
+                ).fetchall()
+            )
+            schemas = {
+                schema
+                for (schema,) in connection.execute(
+                    "select schema_name from information_schema.schemata "
+                    "where catalog_name = current_database()"
+                ).fetchall()
+            }
+    return RawTables(
+        present=tuple(".".join(table) for table in declared if table in present),
+        missing=tuple(".".join(table) for table in declared if table not in present),
+        schemas=tuple(sorted(schemas & {schema for schema, _ in declared})),
+    )
+
+
+def needs_sample(settings: Settings, manifest: Mapping[str, Any]) -> bool:
+    """Decide whether the made-up shop is to be loaded (DESIGN, section 6).
+
+    Only where KIGEN_WAREHOUSE names no file and no raw schema exists. Raises WarehouseError
+    where raw tables are missing otherwise, naming them; nothing has been created then.
+    """
+    stem = settings.warehouse.stem
+    taken = _RESERVED | {str(node["schema"]) for node in manifest["nodes"].values()}
+    taken |= {str(source["schema"]) for source in manifest["sources"].values()}
+    if stem.lower() in taken:
+        raise WarehouseError(
+            f"The warehouse {settings.warehouse} has the name of a schema, {stem!r}, and DuckDB "
+            "could not tell them apart; rename the file."
+        )
+    if settings.is_warehouse_named and not settings.warehouse.exists():
+        raise WarehouseError(
+            f"KIGEN_WAREHOUSE is {settings.warehouse}, and there is no such file; nothing was "
+            "created. Correct the path, or leave it out to try Kigen on the sample shop."
+        )
+    raw = look_for_raw_tables(settings, manifest)
+    if not raw.missing:
+        return False
+    if not settings.is_warehouse_named and not raw.schemas:
+        return True
+    raise WarehouseError(
+        f"The warehouse {settings.warehouse} lacks {len(raw.missing)} of the declared raw tables: "
+        f"{', '.join(raw.missing)}. Load them, or take them out of the source YAML; nothing was "
+        "created."
+    )
+
+
+_HOLDER: Final = re.compile(r"PID (\d+)")
+
+
+def _open(path: Path, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection:
+    give_up = time.monotonic() + wait
+    pause = 0.05
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only)
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise WarehouseError(f"{path} cannot be opened: {redacted(_told(error))}") from None
+            if time.monotonic() + pause > give_up:
+                holder = _HOLDER.search(str(error))
+                who = f"process {holder.group(1)}" if holder else "another process"
+                raise WarehouseBusyError(
+                    f"{path} is open in {who}, and only one process may have it; waited "
+                    f"{wait:.0f} s. Close it there, and run again."
+                ) from None
+        except duckdb.Error as error:
+            raise WarehouseError(f"{path} cannot be opened: {redacted(_told(error))}") from None
+        time.sleep(pause)
+        pause = min(pause * 2, 1.0)
+
+
+def _told(error: duckdb.Error) -> str:
+    """Return DuckDB's text with its kind in front, as `redacted` reads it."""
+    return str(error) if re.match(r"[A-Z][\w ]* Error:", str(error)) else type(error).__name__
