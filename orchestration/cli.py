@@ -26,7 +26,7 @@ from orchestration.tags import PLAN_DIGEST_TAG, PURGE_RUN_TAG
 from orchestration.warehouse import WarehouseError, connect
 
 app = typer.Typer(
-    help="Governs personal data in a warehouse: tag, decide, expire, build audiences, purge, prove.",
+    help="Governs personal data in a warehouse: tag, decide, expire, purge, prove.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -138,7 +138,7 @@ def _govern(*, is_purging: bool, is_verbose: bool) -> None:
     )
     # The modules of `defs` read the project when they are imported: not before it is known good.
     from orchestration.definitions import defs
-    from orchestration.defs.jobs import NIGHTLY, PLAN, REBUILD
+    from orchestration.defs.jobs import NIGHTLY, PLAN, REBUILD, rebuild_selection
 
     definitions = defs()
     progress = _Progress(console)
@@ -169,6 +169,7 @@ def _govern(*, is_purging: bool, is_verbose: bool) -> None:
                     instance,
                     settings.as_of,
                     on_event=progress.take,
+                    assets=rebuild_selection(first.tags),
                     tags={
                         PURGE_RUN_TAG: first.run_id,
                         PLAN_DIGEST_TAG: first.tags.get(PLAN_DIGEST_TAG, ""),

@@ -171,7 +171,8 @@ def _facts(project: Project, unique_ids: Sequence[str]) -> dict[str, dict[str, A
         columns: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for schema, table, column, kind in connection.execute(
             "select schema_name, table_name, column_name, data_type from duckdb_columns() "
-            "where database_name = current_database() order by schema_name, table_name, column_index"
+            "where database_name = current_database() "
+            "order by schema_name, table_name, column_index"
         ).fetchall():
             columns.setdefault((schema, table), []).append((column, kind))
         # Views are not counted: some of them are long to compute, and nobody waits for it here.

@@ -131,7 +131,7 @@ def rewrite_here(source: Path, key: Path | None = None) -> Rewritten:
             _attach(connection, key, "kigen_key", "(read_only)")
         connection.execute("force checkpoint")
         _attach(connection, copy, _UNFINISHED, "")
-        os.chmod(copy, status.st_mode & 0o777)
+        copy.chmod(status.st_mode & 0o777)
         catalog = _one(connection, "select current_database()")
         connection.execute(f'copy from database "{catalog}" to {_UNFINISHED}')
         tables, views, rows = _compare(connection, str(catalog))

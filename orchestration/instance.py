@@ -32,7 +32,7 @@ concurrency:
     default_limit: 1
   runs:
     max_concurrent_runs: 1
-# What libraries print is not kept: nobody can vouch for it. What Kigen has to say is in the event log.
+# What libraries print is not kept, for nobody can vouch for it; the event log has what Kigen says.
 compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager

@@ -29,7 +29,7 @@ class Moment(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 def moment_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> datetime:
     """Return the T of a run from outside it, as its own steps saw it."""
-    resources = run.run_config.get("resources", {})
+    resources: Any = run.run_config.get("resources", {})
     configured = resources.get(RESOURCE, {}).get("config", {}).get("as_of", "")
     return _moment(configured, run.run_id, instance)
 

@@ -121,14 +121,6 @@ def _next_thing(
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, title_justify="left")
     for column in columns:
-        is_number = column in (
-            "people",
-            "rows",
-            "before",
-            "deleted",
-            "anonymised",
-            "left alone",
-            "after",
-        )
-        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+        is_text = column in ("audience", "excluded, and why", "class", "action") or " in" in column
+        table.add_column(column, justify="left" if is_text else "right", overflow="fold")
     return table

@@ -1,6 +1,6 @@
 """Runs of Dagster's jobs in this process, told step by step to whoever watches."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,13 +49,14 @@ def run_job(
     as_of: datetime,
     *,
     on_event: Callable[[DagsterEvent], None],
+    assets: Sequence[dg.AssetKey] | None = None,
     tags: Mapping[str, str] | None = None,
     is_verbose: bool = False,
 ) -> RunOutcome:
     """Run a job here and now, by T `as_of` (naive, UTC), and return how it came out.
 
-    `on_event` is called with each event of Dagster as it comes. What steps print is not
-    shown unless `is_verbose`.
+    `assets`: only these of the job. `on_event` is called with each event of Dagster as it
+    comes. What steps print is not shown unless `is_verbose`.
     """
     job_definition = definitions.resolve_job_def(job)
     config: dict[str, Any] = {
@@ -82,6 +83,7 @@ def run_job(
             run_id=run_id,
             instance=instance,
             run_config=config,
+            asset_selection=assets,
             tags={DOOR_TAG: DOOR, **(tags or {})},
             raise_on_error=False,
         )

@@ -129,4 +129,4 @@ def format_moment(moment: datetime) -> str:
 def _path(variables: Mapping[str, str], name: str, default: Path) -> Path:
     value = variables.get(name)
     # Not resolved: a symbolic link keeps its own name, and dbt names the catalog after it.
-    return Path(os.path.abspath(Path(value).expanduser())) if value else default
+    return Path(value).expanduser().absolute() if value else default

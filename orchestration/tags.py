@@ -8,5 +8,8 @@ DOOR_TAG: Final = "kigen/door"
 PLAN_DIGEST_TAG: Final = "kigen/plan_digest"
 """On a nightly run and its rebuild: the plan it purged."""
 
+PURGED_TAG: Final = "kigen/purged"
+"""On a nightly run: how many rows its purge took."""
+
 PURGE_RUN_TAG: Final = "kigen/purge_run"
 """On a rebuild: the run whose purge it follows."""

@@ -209,9 +209,9 @@ class _Maker:
 
     def spell(self, email: str | None) -> str | None:
         """The same mailbox, as people and machines write it."""
-        if email is None or self.chance(0.7):
+        if email is None or not email.isprintable() or self.chance(0.7):
             return email
-        wide = "".join(chr(ord(c) + 0xFEE0) for c in email)
+        wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in email)
         return self.pick(
             [
                 email.upper(),
@@ -455,7 +455,7 @@ class _Maker:
 
     def add_member(self) -> None:
         maker: Callable[[], Row] = self.weighted(
-            (36, self.loyal_member),
+            (30, self.loyal_member),
             (18, self.idle_member),
             (14, self.withdrawn_member),
             (5, self.provisional_member),

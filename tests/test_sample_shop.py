@@ -19,6 +19,11 @@ SAMPLE = REPOSITORY / "seeds" / "sample"
 PAGE = REPOSITORY / "docs" / "sample-shop.md"
 AS_OF = datetime(2026, 11, 24, 4, 5, 6)
 PAGE_HEADER = ["record", "case", "state", "class", "newsletter", "notice", "plan"]
+NOTHING = "\u2013"
+"""A dash on the page: not applicable, or nothing planned."""
+STATES = {
+    "expired", "held", "floored", "in_grace", "notice_due", "unclocked", "active", "unclassed",
+}  # fmt: skip
 
 
 class PageRow(NamedTuple):
@@ -127,16 +132,20 @@ class TestTimes:
     @pytest.mark.parametrize(
         "cell",
         [
-            "", " ", "t-P3Y", "TP3Y", "T-", "T-P", "T-PT", "T-P1DT", "T-P3", "T--P3Y", "T-P3Y ", "T -P3Y",
-            "T-P1D2Y", "T-PT1D", "T-P1.5D", "T-P-1D", "P3Y", "now", "2016-02-30", "2016-02-29T10:00:00",
-            "2016-02-29 10:00", "16-02-29", "2016-02-29 10:00:00+09:00", "T-P9999Y", "T+P99999999999D",
-            "T-P٣Y", "T-P3Y\n",
+            "", " ", "t-P3Y", "TP3Y", "T-", "T-P", "T-PT", "T-P1DT", "T-P3", "T--P3Y", "T-P3Y ",
+            "T -P3Y", "T-P1D2Y", "T-PT1D", "T-P1.5D", "T-P-1D", "P3Y", "now", "2016-02-30",
+            "2016-02-29T10:00:00", "2016-02-29 10:00", "16-02-29", "2016-02-29 10:00:00+09:00",
+            "T-P9999Y", "T+P99999999999D", "T-P\u0663Y", "T-P3Y\n",
         ],
     )  # fmt: skip
-    def test_any_other_cell_is_refused_without_being_shown(self, cell: str) -> None:
-        with pytest.raises(SampleError) as refusal:
+    def test_any_other_cell_is_refused(self, cell: str) -> None:
+        with pytest.raises(SampleError):
             shift(cell, AS_OF)
-        assert len(cell.strip()) < 3 or cell not in str(refusal.value)
+
+    def test_a_refusal_does_not_show_the_cell(self) -> None:
+        with pytest.raises(SampleError) as refusal:
+            shift("hanako@example.com", AS_OF)
+        assert "hanako" not in str(refusal.value)
 
 
 class TestLoading:
@@ -179,7 +188,8 @@ class TestLoading:
         self, loaded: duckdb.DuckDBPyConnection
     ) -> None:
         (member,) = loaded.execute(
-            "select last_login_at, withdrawn_at, birth_date from shop.members where member_id = 1012"
+            "select last_login_at, withdrawn_at, birth_date "
+            "from shop.members where member_id = 1012"
         ).fetchall()
         assert member == (datetime(2026, 10, 24, 4, 5, 6), None, date(1988, 2, 29))
         assert not any(
@@ -268,9 +278,7 @@ class TestShop:
         ((members,),) = loaded.execute("select count(*) from shop.members").fetchall()
         assert 60 <= members <= 120
 
-    def test_every_address_is_on_an_example_domain(
-        self, loaded: duckdb.DuckDBPyConnection
-    ) -> None:
+    def test_every_address_is_on_an_example_domain(self, loaded: duckdb.DuckDBPyConnection) -> None:
         wide = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
         addresses = {
             email.translate(wide).strip().lower()
@@ -340,25 +348,22 @@ class TestPage:
         assert set(listed) <= there
 
     def test_its_words_are_those_of_the_tables(self) -> None:
-        states = {
-            "expired", "held", "floored", "in_grace", "notice_due", "unclocked", "active", "unclassed",
-        }  # fmt: skip
         for row in page_rows():
-            assert row.state in states
+            assert row.state in STATES
             assert bool(row.deletion_class) == (row.state != "unclassed")
-            assert (row.plan in ("delete", "anonymise")) == (row.state == "expired"), row.record
+            planned = ("delete", "anonymise") if row.state == "expired" else (NOTHING,)
+            assert row.plan in planned, row.record
             is_member = row.record.startswith("shop.members ")
             is_written_to = is_member or row.record.startswith("shop.orders ")
-            assert re.fullmatch(r"yes|no: [a-z_]+" if is_member else "–", row.newsletter)
-            assert re.fullmatch(r"yes|no" if is_written_to else "–", row.notice)
+            assert re.fullmatch(r"yes|no: [a-z_]+" if is_member else NOTHING, row.newsletter)
+            assert re.fullmatch(r"yes|no" if is_written_to else NOTHING, row.notice)
 
     def test_every_state_and_every_deletion_class_is_on_it(self) -> None:
         rows = page_rows()
-        assert {row.state for row in rows} == {
-            "expired", "held", "floored", "in_grace", "notice_due", "unclocked", "active", "unclassed",
-        }  # fmt: skip
+        assert {row.state for row in rows} == STATES
         assert {row.deletion_class for row in rows} - {""} == {
-            "member_provisional", "member_withdrawn", "member_inactive", "member_unreachable", "guest_inactive",
-            "order_personal_data", "order_ledger", "consent_proof", "delivery_list", "legacy_customer",
-            "message_log", "request_record", "hold_record", "erasure_request",
+            "member_provisional", "member_withdrawn", "member_inactive", "member_unreachable",
+            "guest_inactive", "order_personal_data", "order_ledger", "consent_proof",
+            "delivery_list", "legacy_customer", "message_log", "request_record", "hold_record",
+            "erasure_request",
         }  # fmt: skip

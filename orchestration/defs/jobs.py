@@ -1,11 +1,13 @@
 """What can be run: the plan, the night, and the rebuild after it."""
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import dagster as dg
 
 from orchestration.guard import GUARD
 from orchestration.project import current
+from orchestration.tags import PURGED_TAG
 from orchestration.translator import ERASED_FILE, RAW_TABLES, KigenTranslator, gate_of
 
 PROJECT = current()
@@ -16,29 +18,27 @@ REBUILD: Final = "rebuild"
 DELETING_JOBS: Final = frozenset({NIGHTLY})
 
 
-def _keys(*, seeds: bool, before: bool, purge: bool, after: bool) -> dg.AssetSelection:
-    """Return the assets of the named parts of the manifest, with their checks."""
-    keys = []
-    for node in PROJECT.manifest["nodes"].values():
-        if node["resource_type"] == "seed":
-            is_wanted = seeds
-        elif node["resource_type"] != "model":
-            continue
-        elif node["config"]["materialized"] == "purge":
-            is_wanted = purge
-        else:
-            is_wanted = after if gate_of(node) == "after" else before
-        if is_wanted:
-            keys.append(KigenTranslator().get_asset_key(node))
-    return dg.AssetSelection.assets(*keys)
+def _part_of(node: Mapping[str, Any]) -> str | None:
+    """Return the part of a run that builds a node."""
+    if node["resource_type"] == "seed":
+        return "landing"
+    if node["resource_type"] != "model":
+        return None
+    if node["config"]["materialized"] == "purge":
+        return "purge"
+    return "proofs_after" if gate_of(node) == "after" else "governed"
 
 
-_LANDING = dg.AssetSelection.assets(RAW_TABLES) | _keys(
-    seeds=True, before=False, purge=False, after=False
-)
-_GOVERNED = _keys(seeds=False, before=True, purge=False, after=False)
-_PURGE = _keys(seeds=False, before=False, purge=True, after=False)
-_AFTER = _keys(seeds=False, before=False, purge=False, after=True)
+def _keys(part: str) -> list[dg.AssetKey]:
+    translator = KigenTranslator()
+    nodes = PROJECT.manifest["nodes"].values()
+    return [translator.get_asset_key(node) for node in nodes if _part_of(node) == part]
+
+
+_LANDING = dg.AssetSelection.assets(RAW_TABLES, *_keys("landing"))
+_GOVERNED = dg.AssetSelection.assets(*_keys("governed"))
+_PURGE = dg.AssetSelection.assets(*_keys("purge"))
+_PROOFS_AFTER = dg.AssetSelection.assets(ERASED_FILE, *_keys("proofs_after"))
 _GUARD = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(["purge", "purge_plan"]), GUARD))
 
 plan = dg.define_asset_job(
@@ -55,6 +55,16 @@ nightly = dg.define_asset_job(
 
 rebuild = dg.define_asset_job(
     REBUILD,
-    selection=(_GOVERNED - _GUARD) | dg.AssetSelection.assets(ERASED_FILE) | _AFTER,
+    selection=(_GOVERNED - _GUARD) | _PROOFS_AFTER,
     description="After a purge: build anew what was derived, erase, and prove it.",
 )
+
+
+def rebuild_selection(tags: Mapping[str, str]) -> Sequence[dg.AssetKey] | None:
+    """Return what the rebuild after a nightly run with these tags builds; None is all of it.
+
+    Where the purge took nothing, what was derived before it still holds.
+    """
+    if tags.get(PURGED_TAG) != "0":
+        return None
+    return [ERASED_FILE, *_keys("proofs_after")]

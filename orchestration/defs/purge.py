@@ -26,7 +26,7 @@ from orchestration.plan import (
     read_plan,
 )
 from orchestration.project import current
-from orchestration.tags import PLAN_DIGEST_TAG
+from orchestration.tags import PLAN_DIGEST_TAG, PURGED_TAG
 from orchestration.translator import ERASED_FILE, KigenTranslator
 from orchestration.warehouse import WarehouseError, connect
 
@@ -64,7 +64,8 @@ def purge(context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment) -> Iterat
             is_first = not has_ledger(connection, PROJECT)
     except (PlanError, WarehouseError) as error:
         raise dg.Failure(str(error), allow_retries=False) from None
-    context.instance.add_run_tags(context.run.run_id, {PLAN_DIGEST_TAG: plan.digest})
+    tags = {PLAN_DIGEST_TAG: plan.digest, PURGED_TAG: "0"}
+    context.instance.add_run_tags(context.run.run_id, tags)
     if not plan.rows and not is_first:
         context.log.info("The plan is empty: nothing was purged.")
         yield dg.Output(
@@ -85,6 +86,7 @@ def purge(context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment) -> Iterat
     )
     counts = _counts(before, plan)
     purged = sum(count.deleted + count.anonymised for count in counts)
+    context.instance.add_run_tags(context.run.run_id, {PURGED_TAG: str(purged)})
     if purged:
         note_deleted(PROJECT.settings)
     for count in counts:

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.defs.jobs import PLAN, nightly, rebuild
+from orchestration.defs.jobs import PLAN, nightly, rebuild, rebuild_selection
 from orchestration.instance import IN_PROGRESS
 from orchestration.moment import moment_of, run_config
 from orchestration.project import current
@@ -35,6 +35,7 @@ def rebuild_after_nightly(
     return dg.RunRequest(
         run_key=run.run_id,
         run_config=run_config(moment_of(run, context.instance)),
+        asset_selection=rebuild_selection(run.tags),
         tags={
             PURGE_RUN_TAG: run.run_id,
             PLAN_DIGEST_TAG: run.tags.get(PLAN_DIGEST_TAG, ""),

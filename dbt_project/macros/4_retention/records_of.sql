@@ -646,6 +646,10 @@ ranked as (
         *,
         {%- for policy in acting %}
         case
+            {%- if comes_back %}
+            -- The ledger's class and deadline stand for its own.
+            when bound_due_rank = 7 and bound_clock_source = 'memory.purged_records' and bound_class = '{{ policy.deletion_class }}' then 0
+            {%- endif %}
             when {{ policy.deletion_class }}__due_rank < 7 then {{ policy.deletion_class }}__due_rank
             when open_hold_id is not null then 6
             when has_untold_floor_to_{{ policy.action }} or floor_to_{{ policy.action }} > as_of then 5

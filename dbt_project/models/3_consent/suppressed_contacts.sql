@@ -15,7 +15,6 @@ contact_points as (
 purposes as (
 
     select * from {{ ref('purposes') }}
-    where is_marketing
 
 ),
 
@@ -30,8 +29,8 @@ suppressed as (
     inner join contact_points on suppressions.contact_digest = contact_points.contact_digest
     inner join purposes
         on
-            suppressions.purpose is null
-            or suppressions.purpose = purposes.purpose
+            suppressions.purpose = purposes.purpose
+            or (suppressions.purpose is null and purposes.is_marketing)
     group by contact_points.contact, purposes.purpose, suppressions.reason
 
 )

@@ -25,9 +25,7 @@ with states as (
         case when {{ class }}__state = 'held' then held_by end as hold_id,
         {{ class }}__state as state
     from {{ model.relation }}
-    where
-        {{ class }}__state is not null
-        and not (bound_state is not null and bound_clock_source = 'memory.purged_records' and bound_class = '{{ class }}')
+    where {{ class }}__state is not null
 
     union all
     {% endfor %}

@@ -1,5 +1,6 @@
 -- One row per customer of the old site a member was made from, or whom a purge remembers: what its
--- flags say. Where rows of one key disagree, the flag says nothing; of their dates the later counts.
+-- flags say. Where rows of one key disagree, the flag says nothing; of their dates the
+-- latest that exists at T counts; last_ is the latest of all, for the memory.
 with customers as (
 
     select
@@ -40,6 +41,8 @@ sayings as (
             when count(*) = count(customers.mail_word) and min(customers.mail_word) = max(customers.mail_word)
                 then min(customers.mail_word)
         end as mail_word,
+        max(customers.created_at) as last_created_at,
+        max(customers.updated_at) as last_updated_at,
         max(case when customers.created_at <= as_of.as_of then customers.created_at end) as created_at,
         max(case when customers.updated_at <= as_of.as_of then customers.updated_at end) as updated_at
     from customers

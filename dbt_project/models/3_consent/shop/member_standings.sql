@@ -26,28 +26,30 @@ activity as (
 
 ),
 
+-- A remembered grant closes a regression, and gives no consent: its proof has gone.
 grants as (
 
     select
-        grants.subject_key,
-        grants.granted_in_person_at
-    from {{ ref('subject_grants') }} as grants
-    inner join {{ ref('policy_settings') }} as settings
-        on
-            settings.setting = 'acting_purpose'
-            and grants.purpose = settings.value
+        subject_key,
+        max(granted_in_person_at) as granted_in_person_at
+    from (
+        select
+            grants.subject_key,
+            grants.granted_in_person_at
+        from {{ ref('subject_grants') }} as grants
+        inner join {{ ref('policy_settings') }} as settings
+            on
+                settings.setting = 'acting_purpose'
+                and grants.purpose = settings.value
 
-),
+        union all
 
-closed as (
-
-    select
-        member_id,
-        bool_or(kind = 'left_to_active') as is_departure_closed,
-        bool_or(kind = 'no_to_yes') as is_refusal_closed,
-        bool_or(kind = 'unmapped') as is_unmapped_closed
-    from {{ source('shop_memory', 'closed_regressions') }}
-    group by member_id
+        select
+            member_id as subject_key,
+            granted_at as granted_in_person_at
+        from {{ source('shop_memory', 'member_grants') }}
+    ) as seen
+    group by subject_key
 
 ),
 
@@ -127,11 +129,9 @@ regressed as (
         acted.mail_word = 'refuses' and acted.wants_newsletter as is_no_to_yes,
         acted.legacy_customer_id is not null
         and (not acted.has_legacy_row or acted.departure is null or acted.mail_word is null) as is_unmapped,
-        acted.has_granted_since or acted.has_used_since or coalesce(closed.is_departure_closed, false) as is_departure_closed,
-        acted.has_granted_since or coalesce(closed.is_refusal_closed, false) as is_refusal_closed,
-        acted.has_granted_since or coalesce(closed.is_unmapped_closed, false) as is_unmapped_closed
+        acted.has_granted_since or acted.has_used_since as is_departure_closed,
+        acted.has_granted_since as is_refusal_closed
     from acted
-    left join closed on acted.member_id = closed.member_id
 
 ),
 
@@ -156,7 +156,6 @@ judged as (
         coalesce(regressed.is_unmapped, false) as is_unmapped,
         regressed.is_departure_closed,
         regressed.is_refusal_closed,
-        regressed.is_unmapped_closed,
         coalesce(regressed.is_left_to_active, false) and not regressed.is_departure_closed as has_left_unseen,
         -- A registration later than T is later than any verification.
         verified.verified_at is not null

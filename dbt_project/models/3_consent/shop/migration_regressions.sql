@@ -34,7 +34,7 @@ regressions as (
     select
         member_id,
         'unmapped' as kind,
-        not is_unmapped_closed as is_open,
+        not is_refusal_closed as is_open,
         legacy_customer_id,
         legacy_updated_at
     from standings

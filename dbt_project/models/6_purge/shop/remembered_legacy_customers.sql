@@ -38,8 +38,8 @@ remembered as (
         sayings.customer_id,
         sayings.departure,
         sayings.mail_word,
-        sayings.created_at,
-        sayings.updated_at
+        sayings.last_created_at as created_at,
+        sayings.last_updated_at as updated_at
     from {{ ref('legacy_sayings') }} as sayings
     inner join staying on sayings.customer_id = staying.customer_id
     inner join going on sayings.customer_id = going.customer_id

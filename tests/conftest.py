@@ -1,0 +1,46 @@
+"""Fixtures: one template warehouse a session, the sample shop built and not yet purged, copied per test."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.sample import load_sample
+from tests.house import REPOSITORY, House
+
+# The day of the template. That the sample holds on any day is a test of its own.
+T = datetime(2026, 11, 2, 3, 0, 0)
+
+
+def sample_house(home: Path, as_of: datetime) -> House:
+    """A house with the sample shop in it, loaded for a moment, and nothing built yet."""
+    house = House(home)
+    home.mkdir(parents=True)
+    with duckdb.connect(str(house.warehouse)) as connection:
+        load_sample(connection, as_of, REPOSITORY / "seeds" / "sample")
+    return house
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The sample shop, built at T."""
+    house = sample_house(tmp_path_factory.mktemp("template") / "data", T)
+    house.build(T)
+    return house
+
+
+@pytest.fixture
+def sample(template: House, tmp_path: Path) -> House:
+    """A copy of the template, to be harmed."""
+    shutil.copytree(template.home, tmp_path / "data", ignore=shutil.ignore_patterns("target", "logs"))
+    return House(tmp_path / "data")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """An empty house."""
+    return House(tmp_path / "data")
