@@ -675,7 +675,13 @@ owned as (
         case
             when
                 bound_clock_source is distinct from 'memory.purged_records'
-                and greatest(0{% for policy in acting %}, {{ policy.deletion_class }}__rank{% endfor %}) = 7
+                and (
+                    greatest(0{% for policy in acting %}, {{ policy.deletion_class }}__rank{% endfor %}) = 7
+                    -- One row per record and class: where its own is the member's class, its own stands.
+                    {%- for policy in acting %}
+                    or ({{ policy.deletion_class }}__rank > 0 and bound_class = '{{ policy.deletion_class }}')
+                    {%- endfor %}
+                )
                 then 0
             else bound_full_rank
         end as bound_rank
