@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from tests.comparison import differences, expected, mailbox_groups, shown
-from tests.house import House, Rows
+from tests.house import House, Rows, failures
 from tests.oracle import Past, apply, judge, remember
 from tests.random_shop import random_shop
 
@@ -15,7 +15,7 @@ from tests.random_shop import random_shop
 SHOPS = [
     (1, 3000, datetime(2026, 11, 1, 12, 0, 0)),
     (2, 1000, datetime(2024, 2, 29, 15, 0, 0)),
-    (3, 1000, datetime(2027, 3, 31, 23, 59, 59)),
+    (3, 1000, datetime(2025, 3, 31, 23, 59, 59)),
 ]
 
 
@@ -31,7 +31,7 @@ def test_doors_show_what_the_design_says_and_a_purge_changes_no_answer(
     explain(shop, as_of, differences(expected(judgement), before))
 
     purge = house.purge(as_of)
-    assert purge.success
+    assert purge.success, failures(purge)
 
     survivors = apply(shop, judgement)
     assert keys_of(house.shop()) == keys_of(survivors)
