@@ -14,16 +14,15 @@ import typer
 from dagster import DagsterEvent, DagsterEventType
 from rich.console import Console
 
-from orchestration.declarations import DeclarationError
 from orchestration.instance import clear_the_way, open_instance, prepare_home, turn
-from orchestration.keys import KeyFileError
-from orchestration.plan import PlanError, last_purge
-from orchestration.project import Project, ProjectError, current
+from orchestration.plan import last_purge
+from orchestration.project import Project, current
+from orchestration.refusals import REFUSALS
 from orchestration.report import report
 from orchestration.runs import run_job
-from orchestration.settings import SettingsError, format_moment
+from orchestration.settings import format_moment
 from orchestration.tags import PLAN_DIGEST_TAG, PURGE_RUN_TAG
-from orchestration.warehouse import WarehouseError, connect
+from orchestration.warehouse import connect
 
 app = typer.Typer(
     help="Governs personal data in a warehouse: tag, decide, expire, purge, prove.",
@@ -31,16 +30,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-_REFUSALS: Final = (
-    DeclarationError,
-    KeyFileError,
-    PlanError,
-    ProjectError,
-    SettingsError,
-    WarehouseError,
-)
-"""What is wrong with what we were given, in a sentence of its own; anything else is a defect."""
 
 _STEPS: Final = {
     "raw__raw_tables": "raw tables",
@@ -94,7 +83,7 @@ def main() -> None:
     """Run the command line; the exit status is 0 only if nothing was refused."""
     try:
         app()
-    except _REFUSALS as error:
+    except REFUSALS as error:
         Console(stderr=True).print(f"Refused: {error}", style="bold red", markup=False)
         sys.exit(1)
 

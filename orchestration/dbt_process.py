@@ -15,10 +15,11 @@ import dagster as dg
 from dagster_dbt import DbtCliInvocation, DbtCliResource
 from packaging.version import Version
 
+from orchestration.facts import facts_of
 from orchestration.keys import ensure_key
 from orchestration.project import Project
-from orchestration.translator import KigenTranslator, column_tags, gate_of, table_schema
-from orchestration.warehouse import connect
+from orchestration.refusals import refusals_as_failures
+from orchestration.translator import KigenTranslator, gate_of
 
 WITHOUT_UNIT_TESTS: Final = ("--exclude-resource-type", "unit_test")
 """Unit tests are for developers; a failing one prints rows."""
@@ -130,8 +131,9 @@ def build(
     Raises dagster.Failure if a node failed; the red test of a proof is not a failure here,
     but a red check, and the guard's business.
     """
-    done = invoke(project, dbt, context, ["build", *WITHOUT_UNIT_TESTS], as_of)
-    yield from with_facts(project, done.events)
+    with refusals_as_failures():
+        done = invoke(project, dbt, context, ["build", *WITHOUT_UNIT_TESTS], as_of)
+        yield from with_facts(project, done.events)
     fail_if_any(done)
 
 
@@ -148,7 +150,8 @@ def with_facts(project: Project, events: Sequence[Any]) -> Iterator[Any]:
     dbt's process has ended: DuckDB lets nobody else in before.
     """
     ids = [_unique_id(event) for event in events if isinstance(event, dg.Output)]
-    facts = _facts(project, ids) if ids else {}
+    nodes = {unique_id: project.manifest["nodes"][unique_id] for unique_id in ids}
+    facts = facts_of(project, nodes) if nodes else {}
     for event in events:
         if isinstance(event, dg.Output):
             more = facts.get(_unique_id(event), {})
@@ -163,49 +166,6 @@ def with_facts(project: Project, events: Sequence[Any]) -> Iterator[Any]:
 
 def _unique_id(event: dg.Output[None]) -> str:
     return str(event.metadata["unique_id"].value)
-
-
-def _facts(project: Project, unique_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    nodes = {unique_id: project.manifest["nodes"][unique_id] for unique_id in unique_ids}
-    with connect(project.settings, read_only=True) as connection:
-        columns: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        for schema, table, column, kind in connection.execute(
-            "select schema_name, table_name, column_name, data_type from duckdb_columns() "
-            "where database_name = current_database() "
-            "order by schema_name, table_name, column_index"
-        ).fetchall():
-            columns.setdefault((schema, table), []).append((column, kind))
-        # Views are not counted: some of them are long to compute, and nobody waits for it here.
-        tables = set(
-            connection.execute(
-                "select schema_name, table_name from duckdb_tables() "
-                "where database_name = current_database()"
-            ).fetchall()
-        )
-        counts = {
-            unique_id: connection.execute(
-                f"select count(*) from {node['relation_name']}"
-            ).fetchone()
-            for unique_id, node in nodes.items()
-            if (node["schema"], node["alias"]) in tables
-        }
-    facts: dict[str, dict[str, Any]] = {}
-    for unique_id, node in nodes.items():
-        found = columns.get((node["schema"], node["alias"]), [])
-        facts[unique_id] = {
-            "dagster/column_schema": table_schema(
-                (
-                    name,
-                    kind,
-                    node["columns"].get(name, {}).get("description") or "",
-                    column_tags(node["columns"].get(name, {})),
-                )
-                for name, kind in found
-            )
-        }
-        if (count := counts.get(unique_id)) is not None:
-            facts[unique_id]["dagster/row_count"] = count[0]
-    return facts
 
 
 def _outcome(

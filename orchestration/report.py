@@ -74,7 +74,6 @@ def _print_records(console: Console, summary: Summary, due: Sequence[PlanCount])
         table.add_row(count.table_name, count.deletion_class, count.action, str(count.rows))
     console.print(table)
     if not purged:
-        console.print("Purged: nothing", highlight=False)
         return
     table = _table("purged in", "before", "deleted", "anonymised", "left alone", "after")
     for name, done in purged.items():

@@ -35,6 +35,15 @@ class KigenTranslator(DagsterDbtTranslator):
         """Return the stage: the folder of a model without its number."""
         return group_of(dbt_resource_props)
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return the description, or the header of the statement, which says what a row is."""
+        props = dbt_resource_props
+        code = props.get("raw_code") or ""
+        parts = [props.get("description") or header_of(code)]
+        if code and props["resource_type"] == "model":
+            parts.append(f"```sql\n{code}\n```")
+        return "\n\n".join(part for part in parts if part)
+
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str] | None:
         """Return who answers for it, from `meta.owner`."""
         owner = meta_of(dbt_resource_props).get("owner")
@@ -125,6 +134,16 @@ def group_of(props: Mapping[str, Any]) -> str:
         if stage := _STAGE.fullmatch(part):
             return stage.group(1)
     return str(props["schema"])
+
+
+def header_of(code: str) -> str:
+    """Return the comment a statement begins with, as one paragraph."""
+    lines = []
+    for line in code.splitlines():
+        if not line.startswith("-- "):
+            break
+        lines.append(line.removeprefix("-- ").strip())
+    return " ".join(lines)
 
 
 def column_tags(column: Mapping[str, Any]) -> dict[str, str]:

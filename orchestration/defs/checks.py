@@ -7,10 +7,10 @@ import dagster as dg
 from orchestration.defs.jobs import NIGHTLY, PLAN
 from orchestration.guard import GUARD, judge, metadata_of, write_verdict
 from orchestration.moment import Moment
-from orchestration.plan import PlanError
 from orchestration.project import current
+from orchestration.refusals import refusals_as_failures
 from orchestration.translator import KigenTranslator
-from orchestration.warehouse import WarehouseError, connect
+from orchestration.warehouse import connect
 
 PROJECT = current()
 
@@ -36,13 +36,14 @@ def guard(context: dg.AssetCheckExecutionContext, moment: Moment) -> dg.AssetChe
     """Judge the plan; leave the verdict for this run where it may be purged."""
     job, run_id = context.run.job_name, context.run.run_id
     as_of = moment.of(context.run, context.op_execution_context.instance)
-    try:
-        with connect(PROJECT.settings, read_only=job != NIGHTLY) as connection:
-            verdict = judge(connection, PROJECT, as_of)
-            if verdict.passes and job == NIGHTLY:
-                write_verdict(connection, verdict, run_id)
-    except (PlanError, WarehouseError) as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
+    is_nightly = job == NIGHTLY
+    with (
+        refusals_as_failures(),
+        connect(PROJECT.settings, read_only=not is_nightly) as connection,
+    ):
+        verdict = judge(connection, PROJECT, as_of)
+        if verdict.passes and is_nightly:
+            write_verdict(connection, verdict, run_id)
     return dg.AssetCheckResult(
         passed=verdict.passes,
         # A report stops nothing.

@@ -8,10 +8,12 @@ from dagster_dbt import dbt_assets
 
 from orchestration.dbt_process import Dbt, build
 from orchestration.defs.jobs import DELETING_JOBS
-from orchestration.keys import KeyFileError, ensure_key
+from orchestration.facts import facts_of
+from orchestration.keys import ensure_key
 from orchestration.moment import Moment, refusal_of_future
 from orchestration.project import current
-from orchestration.sample import SampleError, load_sample
+from orchestration.refusals import refusals_as_failures
+from orchestration.sample import load_sample
 from orchestration.settings import format_moment
 from orchestration.translator import RAW_GROUP, RAW_TABLES, KigenTranslator
 from orchestration.warehouse import WarehouseError, connect, look_for_raw_tables, needs_sample
@@ -36,7 +38,7 @@ def raw_tables(context: dg.AssetExecutionContext, moment: Moment) -> dg.Material
     future = refusal_of_future(as_of)
     if future and context.run.job_name in DELETING_JOBS:
         raise dg.Failure(future, allow_retries=False)
-    try:
+    with refusals_as_failures():
         loads_sample = needs_sample(settings, PROJECT.manifest)
         ensure_key(settings.key)
         loaded: dict[str, int] = {}
@@ -49,12 +51,11 @@ def raw_tables(context: dg.AssetExecutionContext, moment: Moment) -> dg.Material
                     f"The sample shop has no {', '.join(missing)}, which the project declares; "
                     "name your own warehouse by KIGEN_WAREHOUSE."
                 )
-    except (KeyFileError, SampleError, WarehouseError) as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
-    for table, rows in loaded.items():
-        context.log_event(
-            dg.AssetMaterialization(table.split("."), metadata={"dagster/row_count": rows})
-        )
+        facts = facts_of(PROJECT, PROJECT.manifest["sources"])
+    for unique_id, metadata in facts.items():
+        source = PROJECT.manifest["sources"][unique_id]
+        key = KigenTranslator().get_asset_key(source)
+        context.log_event(dg.AssetObservation(key, metadata=metadata))
     return dg.MaterializeResult(
         metadata={"as_of": format_moment(as_of), "sample_rows": sum(loaded.values())}
     )

@@ -8,7 +8,6 @@ from dagster_dbt import dbt_assets
 
 from orchestration.dbt_process import Dbt, fail_if_any, invoke, with_facts
 from orchestration.erase import (
-    EraseError,
     lack_of_space,
     note_deleted,
     note_erased,
@@ -18,7 +17,6 @@ from orchestration.erase import (
 from orchestration.moment import Moment, refusal_of_future
 from orchestration.plan import (
     Plan,
-    PlanError,
     PurgeCount,
     has_ledger,
     last_purge,
@@ -26,9 +24,10 @@ from orchestration.plan import (
     read_plan,
 )
 from orchestration.project import current
+from orchestration.refusals import refusals_as_failures
 from orchestration.tags import PLAN_DIGEST_TAG, PURGED_TAG
 from orchestration.translator import ERASED_FILE, KigenTranslator
-from orchestration.warehouse import WarehouseError, connect
+from orchestration.warehouse import connect
 
 PROJECT = current()
 
@@ -57,13 +56,10 @@ def purge(context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment) -> Iterat
     as_of = moment.of(context.run, context.instance)
     if future := refusal_of_future(as_of):
         raise dg.Failure(future, allow_retries=False)
-    try:
-        with connect(PROJECT.settings, read_only=True) as connection:
-            plan = read_plan(connection, PROJECT)
-            before = last_purge(connection, PROJECT)
-            is_first = not has_ledger(connection, PROJECT)
-    except (PlanError, WarehouseError) as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
+    with refusals_as_failures(), connect(PROJECT.settings, read_only=True) as connection:
+        plan = read_plan(connection, PROJECT)
+        before = last_purge(connection, PROJECT)
+        is_first = not has_ledger(connection, PROJECT)
     tags = {PLAN_DIGEST_TAG: plan.digest, PURGED_TAG: "0"}
     context.instance.add_run_tags(context.run.run_id, tags)
     if not plan.rows and not is_first:
@@ -75,16 +71,18 @@ def purge(context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment) -> Iterat
         )
         return
 
-    done = invoke(
-        PROJECT,
-        dbt,
-        context,
-        _ARGUMENTS,
-        as_of,
-        selects=False,
-        environment={"KIGEN_PURGE_RUN": context.run.run_id},
-    )
-    counts = _counts(before, plan)
+    with refusals_as_failures():
+        done = invoke(
+            PROJECT,
+            dbt,
+            context,
+            _ARGUMENTS,
+            as_of,
+            selects=False,
+            environment={"KIGEN_PURGE_RUN": context.run.run_id},
+        )
+        with connect(PROJECT.settings, read_only=True) as connection:
+            counts = purge_counts(connection, before, plan.digest, plan.as_of)
     purged = sum(count.deleted + count.anonymised for count in counts)
     context.instance.add_run_tags(context.run.run_id, {PURGED_TAG: str(purged)})
     if purged:
@@ -93,8 +91,9 @@ def purge(context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment) -> Iterat
         context.log_event(_materialization(count, plan))
     for event in with_facts(PROJECT, done.events):
         if isinstance(event, dg.Output):
-            said = " ".join(done.said)
-            more: dict[str, Any] = {"purged": purged, "plan_digest": plan.digest, "said": said}
+            more: dict[str, Any] = {"purged": purged, "plan_digest": plan.digest}
+            if done.said:
+                more["said"] = " ".join(done.said)
             event = dg.Output(
                 None, output_name=event.output_name, metadata={**event.metadata, **more}
             )
@@ -116,11 +115,8 @@ def purge(context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment) -> Iterat
 def erased_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """Write the file anew if something was purged since it was last written anew."""
     settings = PROJECT.settings
-    try:
-        with connect(settings, read_only=True) as connection:
-            purge_number = last_purge(connection, PROJECT)
-    except WarehouseError as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
+    with refusals_as_failures(), connect(settings, read_only=True) as connection:
+        purge_number = last_purge(connection, PROJECT)
     if purge_number <= read_record(settings).erased_purge:
         return dg.MaterializeResult(
             metadata={"erased": False, "said": "Nothing was deleted since the last time."}
@@ -129,10 +125,8 @@ def erased_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]
     if lack := lack_of_space(settings):
         context.log.warning(lack)
         return dg.MaterializeResult(metadata={"erased": False, "said": lack})
-    try:
+    with refusals_as_failures():
         rewritten = rewrite(settings)
-    except EraseError as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
     note_erased(settings, purge_number)
     return dg.MaterializeResult(
         metadata={
@@ -143,14 +137,6 @@ def erased_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]
             "bytes_after": rewritten.bytes_after,
         }
     )
-
-
-def _counts(before: int, plan: Plan) -> tuple[PurgeCount, ...]:
-    try:
-        with connect(PROJECT.settings, read_only=True) as connection:
-            return purge_counts(connection, before, plan.digest, plan.as_of)
-    except WarehouseError as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
 
 
 def _materialization(count: PurgeCount, plan: Plan) -> dg.AssetMaterialization:

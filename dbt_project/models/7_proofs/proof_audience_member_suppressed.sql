@@ -1,5 +1,8 @@
 -- Members of a marketing audience whose mailbox is suppressed, and who made no grant since. Each
 -- address is digested anew: this does not rest on the digests the audience used.
+-- A table, not a view: it needs the key, and whoever reads the proofs does not have it.
+{{ config(materialized='table') }}
+
 with members as (
 
     {{ audience_members() | indent(4) }}

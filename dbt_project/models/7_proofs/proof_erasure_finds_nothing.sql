@@ -1,5 +1,8 @@
 -- Verified requests to erase, not closed, that cover no record here and none in the ledger: a mistyped
 -- address, perhaps, and a person who waits.
+-- A table, not a view: it needs the key, and whoever reads the proofs does not have it.
+{{ config(materialized='table') }}
+
 with erasures as (
 
     {{ contributed('erasures', [

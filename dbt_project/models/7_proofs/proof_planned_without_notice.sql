@@ -1,4 +1,5 @@
--- Rows of the plan under a class with a notice, to which no notice was sent, or not the full time ago;
+-- Rows of the plan under a class with a notice, to which none was sent since their clock, or not the
+-- full time ago;
 -- unless the class waives it for a mailbox that has left, and it has.
 with planned as (
 
@@ -9,7 +10,9 @@ with planned as (
         policies.notice_months,
         policies.notice_days,
         policies.is_waived_for_left_mailbox,
-        records.contact
+        records.contact,
+        states.clock_at,
+        states.deadline_at
     from {{ ref('purge_plan') }} as plan
     inner join {{ ref('deletion_classes') }} as policies
         on
@@ -43,7 +46,10 @@ warned as (
     from planned
     inner join notices on planned.contact = notices.contact
     cross join {{ ref('as_of') }} as as_of
-    where {{ moved_by('notices.sent_at', 'planned.notice_months', 'planned.notice_days') }} <= as_of.as_of
+    where
+        notices.sent_at > planned.clock_at
+        and {{ moved_by('notices.sent_at', 'planned.notice_months', 'planned.notice_days') }} >= planned.deadline_at
+        and {{ moved_by('notices.sent_at', 'planned.notice_months', 'planned.notice_days') }} <= as_of.as_of
 
 ),
 

@@ -1,0 +1,76 @@
+"""What a table is like in the warehouse: its columns with their categories, and its rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+
+from orchestration.project import Project
+from orchestration.translator import column_tags, table_schema
+from orchestration.warehouse import connect
+
+
+def facts_of(project: Project, nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return, by unique id, the metadata Dagster shows of nodes of the manifest.
+
+    A view has no row count: some take long to compute, and nobody waits for it here. A node
+    the warehouse does not have is left out. Raises WarehouseError.
+    """
+    with connect(project.settings, read_only=True) as connection:
+        columns = _columns(connection)
+        inherited = _inherited_categories(connection, project)
+        tables = set(
+            connection.execute(
+                "select schema_name, table_name from duckdb_tables() "
+                "where database_name = current_database()"
+            ).fetchall()
+        )
+        facts: dict[str, dict[str, Any]] = {}
+        for unique_id, node in nodes.items():
+            place = (str(node["schema"]), str(node.get("identifier") or node.get("alias")))
+            if place not in columns:
+                continue
+            described = []
+            for name, kind in columns[place]:
+                declared = node["columns"].get(name, {})
+                tags = {**inherited.get((*place, name), {}), **column_tags(declared)}
+                described.append((name, kind, declared.get("description") or "", tags))
+            facts[unique_id] = {"dagster/column_schema": table_schema(described)}
+            if place in tables:
+                rows = connection.execute(f"select count(*) from {node['relation_name']}")
+                facts[unique_id]["dagster/row_count"] = rows.fetchall()[0][0]
+    return facts
+
+
+def _columns(
+    connection: duckdb.DuckDBPyConnection,
+) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    columns: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for schema, table, column, kind in connection.execute(
+        "select schema_name, table_name, column_name, data_type from duckdb_columns() "
+        "where database_name = current_database() "
+        "order by schema_name, table_name, column_index"
+    ).fetchall():
+        columns.setdefault((schema, table), []).append((column, kind.lower()))
+    return columns
+
+
+def _inherited_categories(
+    connection: duckdb.DuckDBPyConnection, project: Project
+) -> dict[tuple[str, str, str], dict[str, str]]:
+    """Return the tags of columns that the stage `tags` knows to be personal, and how it knows."""
+    is_built = connection.execute(
+        "select count(*) from information_schema.tables "
+        "where table_catalog = current_database() and table_schema = 'tags' "
+        "and table_name = 'pii_columns'"
+    ).fetchall()
+    if not is_built[0][0]:
+        return {}
+    rows = connection.execute(
+        "select schema_name, table_name, column_name, data_category, tagged_by "
+        f"from {project.relation('pii_columns')}"
+    ).fetchall()
+    return {
+        (schema, table, column): {"data_category": category, "tagged_by": how}
+        for schema, table, column, category, how in rows
+    }

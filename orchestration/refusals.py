@@ -1,0 +1,39 @@
+"""What Kigen refuses, in a sentence of its own; any other exception is a defect.
+
+Architecture invariant: the text of these errors holds names, paths and counts, no row values.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import dagster as dg
+
+from orchestration.declarations import DeclarationError
+from orchestration.erase import EraseError
+from orchestration.keys import KeyFileError
+from orchestration.plan import PlanError
+from orchestration.project import ProjectError
+from orchestration.sample import SampleError
+from orchestration.settings import SettingsError
+from orchestration.warehouse import WarehouseError
+
+REFUSALS: Final = (
+    DeclarationError,
+    EraseError,
+    KeyFileError,
+    PlanError,
+    ProjectError,
+    SampleError,
+    SettingsError,
+    WarehouseError,
+)
+
+
+@contextmanager
+def refusals_as_failures() -> Iterator[None]:
+    """Turn a refusal into the failure of a Dagster step, which shows its text alone."""
+    try:
+        yield
+    except REFUSALS as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
