@@ -61,7 +61,9 @@ def test_child_is_told_t_to_the_microsecond_and_that_telemetry_is_off() -> None:
     assert (told["DBT_SEND_ANONYMOUS_USAGE_STATS"], told["DO_NOT_TRACK"]) == ("false", "1")
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2026-02-30", "2026-01-31T25:00", "-1", "31/01/2026"])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2026-02-30", "2026-01-31T25:00", "-1", "31/01/2026"]
+)
 def test_as_of_that_is_no_time_is_refused_by_name_and_value(text: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.from_env({"KIGEN_AS_OF": text}, now=NOW)
