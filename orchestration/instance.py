@@ -25,6 +25,9 @@ _DAGSTER_YAML: Final = """\
 # Written by Kigen once; yours to change.
 telemetry:
   enabled: false
+# No question for an address on the first visit.
+nux:
+  enabled: false
 concurrency:
   # One process at a time may open the warehouse.
   pools:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -163,7 +164,7 @@ def test_job_goes_one_step_after_the_other(loaded: Loaded, job: str, steps: list
     for node in definition.nodes_in_topological_order:
         assert node.definition.pools == {"warehouse"}
     # Each step waits for one before it: the order above is not one of many.
-    for earlier, later in zip(steps, steps[1:], strict=False):
+    for earlier, later in pairwise(steps):
         inputs = definition.graph.dependencies
         upstream = {
             dependency.node
@@ -172,7 +173,7 @@ def test_job_goes_one_step_after_the_other(loaded: Loaded, job: str, steps: list
             for port in ports.values()
             for dependency in port.get_node_dependencies()
         }
-        assert upstream & set(steps[: steps.index(earlier) + 1])
+        assert earlier in upstream
 
 
 def test_guard_blocks_and_stands_before_the_purge(loaded: Loaded) -> None:
