@@ -60,7 +60,7 @@ def judge(connection: duckdb.DuckDBPyConnection, project: Project, as_of: dateti
         for proof in project.declarations.proofs("before")
     )
     refusals = [
-        f"Proof {proof.name} has {proof.violations} violations."
+        f"Proof {proof.name} has {proof.violations} violation{'' if proof.violations == 1 else 's'}."
         for proof in proofs
         if proof.is_blocking and proof.violations
     ]

@@ -20,14 +20,15 @@ def page_rows() -> list[dict[str, str]]:
     """Every row of every case table of the page."""
     rows, is_case_table = [], False
     for line in PAGE.read_text(encoding="utf-8").splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.startswith("|") else []
-        # A composite key holds a bar of its own.
-        cells = re.split(r"\s+\|\s+", line.strip().strip("|").strip()) if cells else []
+        if line.startswith("|-"):
+            continue
+        # A composite key holds a bar of its own, without spaces around it.
+        cells = [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\S)\|(?!\S)", line)[1:-1]] if line.startswith("|") else []
         if cells == HEADER:
             is_case_table = True
         elif not cells:
             is_case_table = False
-        elif is_case_table and not set(line) <= set("|-"):
+        elif is_case_table:
             rows.append(dict(zip(HEADER, [cell.strip() for cell in cells], strict=True)))
     return rows
 

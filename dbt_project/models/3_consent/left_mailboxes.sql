@@ -27,7 +27,7 @@ words as (
 
 acting_purpose as (
 
-    select value as purpose from {{ ref('policy_settings') }}
+    select cast(value as varchar) as purpose from {{ ref('policy_settings') }}
     where setting = 'acting_purpose'
 
 ),
