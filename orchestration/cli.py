@@ -84,7 +84,9 @@ def main() -> None:
     try:
         app()
     except REFUSALS as error:
-        Console(stderr=True).print(f"Refused: {error}", style="bold red", markup=False)
+        Console(stderr=True).print(
+            f"Refused: {error}", style="bold red", markup=False, soft_wrap=True
+        )
         sys.exit(1)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from dagster_dbt import DbtProject
 
 from orchestration.declarations import Declarations, load
-from orchestration.settings import REPOSITORY, Settings
+from orchestration.settings import Settings
 
 _FINGERPRINT: Final = "kigen_fingerprint"
 _NOT_READ: Final = frozenset({"target", "logs", "dbt_packages", "__pycache__"})
@@ -117,7 +117,8 @@ def _fingerprint(settings: Settings) -> str:
     told["KIGEN_SEEDS"] = os.environ.get("KIGEN_SEEDS", "")
     told["catalog"] = settings.warehouse.stem
     digest.update(json.dumps(told, sort_keys=True).encode())
-    for root in (settings.project, REPOSITORY / "seeds" / "policy"):
+    seeds = os.environ.get("KIGEN_SEEDS", "../seeds/policy").lstrip("/")
+    for root in (settings.project, settings.project / seeds):
         for folder, folders, files in os.walk(root):
             folders[:] = sorted(set(folders) - _NOT_READ)
             for name in sorted(files):

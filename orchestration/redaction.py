@@ -25,7 +25,7 @@ _ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 def redacted(text: str) -> str:
     """Return what of an error's text may be logged: one line, or a macro's own message."""
-    plain = _ANSI.sub("", text).strip()
+    plain = _ANSI.sub("", text).strip().removeprefix("Encountered an error:").strip()
     if plain.startswith(_WRITTEN_BY_US):
         return plain
     for harmless in (_COUNTS, _LOCK):

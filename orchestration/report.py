@@ -45,12 +45,12 @@ def report(console: Console, project: Project, outcomes: Sequence[RunOutcome], b
     if record.deleted_not_erased_since:
         refusals.append(f"Deleted, not yet erased, since {record.deleted_not_erased_since} UTC.")
     for refusal in refusals:
-        console.print(f"\nRefused: {refusal}", style="bold red", markup=False, highlight=False)
+        console.print(f"\nRefused: {refusal}", style="bold red", markup=False, soft_wrap=True)
     for outcome in outcomes:
         if not outcome.is_success:
             console.print(f"Run {outcome.run_id} failed; `kigen ui` shows where.", highlight=False)
     red = [proof for proof in proofs if proof.violations and not proof.is_warning]
-    console.print(f"\nNext: {_next_thing(refusals, red, proofs, due, summary)}", highlight=False)
+    console.print(f"\nNext: {_next_thing(refusals, red, proofs, due, summary)}", soft_wrap=True)
     return not refusals and not red and all(outcome.is_success for outcome in outcomes)
 
 
@@ -102,6 +102,8 @@ def _next_thing(
     due: Sequence[PlanCount],
     summary: Summary | None,
 ) -> str:
+    if refusals and summary is None:
+        return "do what the refusal says, and run again."
     if red:
         return f"see what `select * from proofs.{red[0].name}` names, mend it, and run again."
     if refusals:

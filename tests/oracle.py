@@ -907,7 +907,10 @@ def may_be_erased(world: World, table: str, row: Row) -> bool:
     """
     return erased_at(world, table, row) is not None or any(
         world.known(request["identity_verified_at"]) is None
-        and (moment(request["requested_at"]) is None or world.known(request["requested_at"]) is not None)
+        and (
+            moment(request["requested_at"]) is None
+            or world.known(request["requested_at"]) is not None
+        )
         for request in _naming_requests(world, table, row)
     )
 

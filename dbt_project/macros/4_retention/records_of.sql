@@ -277,7 +277,7 @@ acted_since as (
 
     select returned_rows.record_key
     from returned_rows
-    inner join acts on returned_rows.subject_key = acts.subject_key
+    inner join acts on {{ kigen.subject_key('returned_rows.subject_key') }} = acts.subject_key
     where acts.acted_at > returned_rows.purged_at
 
     union
@@ -388,7 +388,7 @@ departed_subjects as (
     from gone
     left join acts
         on
-            gone.subject_key = acts.subject_key
+            {{ kigen.subject_key('gone.subject_key') }} = acts.subject_key
             and acts.acted_at > gone.purged_at
     where acts.subject_key is null
 

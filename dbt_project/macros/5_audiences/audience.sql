@@ -95,7 +95,7 @@ from (
                 )
                 then 'no_grant_of_its_own'
             when not coalesce({{ flag }}, false) then 'flag_is_no'
-            when barred.since is not null and not coalesce(words.granted_in_person_at > barred.since, false) then 'suppressed'
+            when barred.since is not null and not coalesce(grants.granted_in_person_at > barred.since, false) then 'suppressed'
             {%- endif %}
         end as reason
     from {{ subjects }} as subjects
@@ -106,7 +106,7 @@ from (
             and words.purpose = '{{ purpose }}'
     left join {{ grants }} as grants
         on
-            subjects.subject_key = grants.subject_key
+            {{ kigen.subject_key('subjects.subject_key') }} = grants.subject_key
             and grants.purpose = '{{ purpose }}'
     left join (
         select
@@ -117,7 +117,7 @@ from (
             message_class is null
             or message_class = '{{ message_class }}'
         group by subject_key
-    ) as bars on subjects.subject_key = bars.subject_key
+    ) as bars on {{ kigen.subject_key('subjects.subject_key') }} = bars.subject_key
     left join {{ barred }} as barred
         on
             subjects.{{ contact }} = barred.contact

@@ -8,7 +8,7 @@ with columns as (
     from information_schema.columns
     where
         table_catalog = '{{ target.database }}'
-        and table_schema in (select distinct tagged.schema_name from ({{ tagged_audience_columns() }}) as tagged)
+        and {{ is_audience_table('table_schema', 'table_name') }}
         and table_name not like '%\_\_dbt\_%' escape '\'
 
 ),

@@ -49,9 +49,10 @@ digested as (
 
 ),
 
-words as (
+-- "A grant by the person" is one of this very member.
+grants as (
 
-    select * from {{ ref('latest_words') }}
+    select * from {{ ref('subject_grants') }}
 
 ),
 
@@ -65,11 +66,11 @@ violations as (
         on
             digested.contact_digest = suppressions.contact_digest
             and (suppressions.purpose is null or digested.purpose = suppressions.purpose)
-    left join words
+    left join grants
         on
-            digested.contact = words.contact
-            and digested.purpose = words.purpose
-    where not coalesce(words.granted_in_person_at > suppressions.since, false)
+            digested.subject_key = cast(grants.subject_key as varchar)
+            and digested.purpose = grants.purpose
+    where not coalesce(grants.granted_in_person_at > suppressions.since, false)
 
 )
 
