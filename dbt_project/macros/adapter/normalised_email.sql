@@ -4,8 +4,8 @@
 
     column: a varchar expression.
 
-    translate() costs twenty times lower(), so an address of plain letters alone, where both say the
-    same, takes the short way: it has as many bytes as characters. -#}
+    translate() costs twenty times lower(), and trim() five times; an address of plain letters alone, as
+    many bytes as characters, and without a blank, takes the short way, where all say the same. -#}
 {%- macro normalised_email(column) -%}
     {{- return(adapter.dispatch('normalised_email', 'kigen')(column)) -}}
 {%- endmacro -%}
@@ -13,14 +13,22 @@
 {%- macro default__normalised_email(column) -%}
     {%- set wide = '！＂＃＄％＆＇（）＊＋，－．／０１２３４５６７８９：；＜＝＞？＠ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ［＼］＾＿｀ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ｛｜｝～' ~ '\u3000' ~ 'ABCDEFGHIJKLMNOPQRSTUVWXYZ' -%}
     {%- set narrow = "!\"#$%&''()*+,-./0123456789:;<=>?@abcdefghijklmnopqrstuvwxyz[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~" ~ ' ' ~ 'abcdefghijklmnopqrstuvwxyz' -%}
-    nullif(
-        trim(
-            case
-                when strlen({{ column }}) = length({{ column }}) then lower({{ column }})
-                else translate({{ column }}, '{{ wide }}', '{{ narrow }}')
-            end,
-            ' ' || chr(9) || chr(10) || chr(13) || chr(160)
-        ),
-        ''
-    )
+    case
+        when
+            strlen({{ column }}) = length({{ column }})
+            and not contains({{ column }}, ' ')
+            and not contains({{ column }}, chr(9))
+            and not contains({{ column }}, chr(10))
+            and not contains({{ column }}, chr(13))
+            and {{ column }} <> ''
+            then lower({{ column }})
+        else
+            nullif(
+                trim(
+                    translate({{ column }}, '{{ wide }}', '{{ narrow }}'),
+                    ' ' || chr(9) || chr(10) || chr(13) || chr(160)
+                ),
+                ''
+            )
+    end
 {%- endmacro -%}

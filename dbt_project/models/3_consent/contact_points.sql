@@ -20,29 +20,13 @@ pads as (
 
 ),
 
-remembered as (
-
-    select count(*) as remembered_count
-    from (
-        select contact_digest from {{ source('memory', 'suppressions') }}
-        union all
-        select contact_digest from {{ source('memory', 'left_mailboxes') }}
-        union all
-        select contact_digest from {{ source('memory', 'contact_activity') }}
-    ) as memories
-
-),
-
 fresh as (
 
     select seen.contact
     from seen
-    cross join remembered
-    where
-        remembered.remembered_count > 0
-        {%- if is_incremental() %}
-            and seen.contact not in (select known.contact from {{ this }} as known)
-        {%- endif %}
+    {%- if is_incremental() %}
+    where seen.contact not in (select known.contact from {{ this }} as known)
+    {%- endif %}
 
 ),
 

@@ -26,30 +26,31 @@ activity as (
 
 ),
 
--- A remembered grant closes a regression, and gives no consent: its proof has gone.
+acting_purpose as (
+
+    select value as purpose from {{ ref('policy_settings') }}
+    where setting = 'acting_purpose'
+
+),
+
 grants as (
 
     select
         subject_key,
-        max(granted_in_person_at) as granted_in_person_at
-    from (
-        select
-            grants.subject_key,
-            grants.granted_in_person_at
-        from {{ ref('subject_grants') }} as grants
-        inner join {{ ref('policy_settings') }} as settings
-            on
-                settings.setting = 'acting_purpose'
-                and grants.purpose = settings.value
+        granted_in_person_at
+    from {{ ref('subject_grants') }}
+    where purpose in (select acting_purpose.purpose from acting_purpose)
 
-        union all
+),
 
-        select
-            member_id as subject_key,
-            granted_at as granted_in_person_at
-        from {{ source('shop_memory', 'member_grants') }}
-    ) as seen
-    group by subject_key
+-- A remembered grant closes a regression, and gives no consent: its proof has gone.
+remembered_grants as (
+
+    select
+        member_id,
+        max(granted_at) as granted_at
+    from {{ source('shop_memory', 'member_grants') }}
+    group by member_id
 
 ),
 
@@ -101,22 +102,29 @@ told as (
 ),
 
 -- The person acts after the old site's last word: any grant where that has no date.
-acted as (
+granted as (
 
     select
         told.*,
-        coalesce(
-            grants.granted_in_person_at is not null
-            and (told.legacy_updated_at is null or grants.granted_in_person_at > told.legacy_updated_at),
-            false
-        ) as has_granted_since,
-        coalesce(
-            told.legacy_updated_at is not null
-            and greatest(told.last_login_at, told.last_ordered_at) > told.legacy_updated_at,
-            false
-        ) as has_used_since
+        greatest(grants.granted_in_person_at, remembered_grants.granted_at) as last_granted_at
     from told
     left join grants on told.member_id = grants.subject_key
+    left join remembered_grants on told.member_id = remembered_grants.member_id
+
+),
+
+acted as (
+
+    select
+        *,
+        last_granted_at is not null
+        and (legacy_updated_at is null or last_granted_at > legacy_updated_at) as has_granted_since,
+        coalesce(
+            legacy_updated_at is not null
+            and greatest(last_login_at, last_ordered_at) > legacy_updated_at,
+            false
+        ) as has_used_since
+    from granted
 
 ),
 
