@@ -18,6 +18,7 @@ from typing import Any, Final
 from dbt.cli.main import dbtRunner
 from google.protobuf.json_format import MessageToDict
 
+from orchestration.orphans import end_with_parent
 from orchestration.redaction import redacted
 
 _TOLD: Final = frozenset(
@@ -71,9 +72,14 @@ def _say(
     invocation_id: str = "",
 ) -> None:
     info = {"level": level, "name": name, "msg": text, "invocation_id": invocation_id}
-    sys.stdout.write(json.dumps({"info": info, "data": data or {}}) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(json.dumps({"info": info, "data": data or {}}) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody listens any more. dbt would swallow this in a thread, and wait for ever.
+        os._exit(1)
 
 
 if __name__ == "__main__":
+    end_with_parent()
     sys.exit(main(sys.argv[1:]))

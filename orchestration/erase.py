@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import duckdb
 
+from orchestration.orphans import end_with_parent
 from orchestration.settings import Settings, format_moment, utc_now
 
 _UNFINISHED: Final = "unerased"
@@ -231,4 +232,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     sys.exit(main(sys.argv[1:]))
