@@ -47,21 +47,31 @@ def shown(house: House) -> Answers:
         "select table_name, record_key, state, deletion_class, deadline_at from retention.records"
         " where record_key is not null"
     )
-    plan = house.rows("select table_name, record_key, action, deletion_class, deadline_at from purge.purge_plan")
+    plan = house.rows(
+        "select table_name, record_key, action, deletion_class, deadline_at from purge.purge_plan"
+    )
     return {
         "words": {
             (email, purpose): granted
-            for email, purpose, granted in house.rows("select email, purpose, is_granted from consent.contact_words")
+            for email, purpose, granted in house.rows(
+                "select email, purpose, is_granted from consent.contact_words"
+            )
         },
         "regressions": {
             (member, kind): is_open
-            for member, kind, is_open in house.rows("select member_id, kind, is_open from consent.migration_regressions")
+            for member, kind, is_open in house.rows(
+                "select member_id, kind, is_open from consent.migration_regressions"
+            )
         },
         "states": {tuple(row[:3]): tuple(row[3:]) for row in states},
         "records": {tuple(row[:2]): tuple(row[2:]) for row in records},
         "plan": {tuple(row[:2]): tuple(row[2:]) for row in plan},
-        "newsletter": dict(house.rows("select email, member_id from audiences.audience_newsletter_email")),
-        "notices": dict(house.rows("select email, deadline_at from audiences.audience_deletion_notice")),
+        "newsletter": dict(
+            house.rows("select email, member_id from audiences.audience_newsletter_email")
+        ),
+        "notices": dict(
+            house.rows("select email, deadline_at from audiences.audience_deletion_notice")
+        ),
     }
 
 
@@ -99,7 +109,11 @@ def mailbox_groups(shop: Mapping[str, Rows]) -> list[dict[str, Rows]]:
         for column in ("legacy_customer_id", "customer_id"):
             if row.get(column) is not None:
                 yield ("customer", row[column])
-        if table.startswith("mailing.delivery_list") and row.get("list_id") is not None and table.endswith("lists"):
+        if (
+            table.startswith("mailing.delivery_list")
+            and row.get("list_id") is not None
+            and table.endswith("lists")
+        ):
             yield ("list", row["list_id"])
         for key in ("order_id", "event_id", "request_id", "message_id", "hold_id"):
             if row.get(key) is not None:

@@ -150,7 +150,9 @@ class House:
 
     def build(self, as_of: datetime, *arguments: str) -> None:
         """Build everything but the proofs that are judged after a purge; fail on the first error's name."""
-        result = self.dbt("build", "--exclude", "config.meta.kigen.gate:after", *arguments, as_of=as_of)
+        result = self.dbt(
+            "build", "--exclude", "config.meta.kigen.gate:after", *arguments, as_of=as_of
+        )
         assert result.success, failures(result)
 
     def allow(self, run: str = "a-run") -> None:
@@ -166,7 +168,9 @@ class House:
     def purge(self, as_of: datetime, run: str = "a-run") -> dbtRunnerResult:
         """Apply the plan that stands, with a verdict, as the purge step does."""
         self.allow(run)
-        return self.dbt("run", "--select", "+purge_ledger", "--exclude", "purge_plan", as_of=as_of, run=run)
+        return self.dbt(
+            "run", "--select", "+purge_ledger", "--exclude", "purge_plan", as_of=as_of, run=run
+        )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query, read-only."""
@@ -185,7 +189,9 @@ class House:
             return {
                 table: [
                     dict(zip(columns, row, strict=True))
-                    for row in connection.execute(f"select {', '.join(columns)} from {table}").fetchall()
+                    for row in connection.execute(
+                        f"select {', '.join(columns)} from {table}"
+                    ).fetchall()
                 ]
                 for table, columns in RAW_TABLES.items()
             }
@@ -195,4 +201,8 @@ def failures(result: dbtRunnerResult) -> list[str]:
     """The failed nodes of a dbt run, by name: their messages may hold what a test must not print."""
     if result.exception is not None:
         return [str(result.exception)]
-    return [f"{each.node.name}: {each.status}" for each in result.result if each.status not in ("success", "pass", "warn")]
+    return [
+        f"{each.node.name}: {each.status}"
+        for each in result.result
+        if each.status not in ("success", "pass", "warn")
+    ]

@@ -817,10 +817,8 @@ class _Maker:
 
     def add_held_household(self) -> None:
         """A subject under a hold, with something old in every table."""
-        if self.ending and self.chance(0.5):
-            member = self.pick(self.ending)
-        else:
-            member = self.forgotten_member()
+        is_ending = self.ending and self.chance(0.5)
+        member = self.pick(self.ending) if is_ending else self.forgotten_member()
         member_id, email = member["member_id"], self.mailbox(member)
         table_name = self.weighted(
             (4, None), (3, MEMBERS), (2, self.pick(HELD_TABLES)), (1, "shop.carts")

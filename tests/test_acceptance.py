@@ -6,7 +6,6 @@ turns its proof red.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,28 +29,59 @@ SHARED_NO, SHARED_YES, BACK_OLD, BACK_NEW = 14, 15, 16, 17
 
 def address(member: int) -> str:
     return {SHARED_NO: "shared@example.com", SHARED_YES: "Shared@Example.com"}.get(
-        member, "back@example.com" if member in (BACK_OLD, BACK_NEW) else f"person{member}@example.com"
+        member,
+        "back@example.com" if member in (BACK_OLD, BACK_NEW) else f"person{member}@example.com",
     )
 
 
 def member(member_id: int, **columns: Any) -> dict[str, Any]:
-    row = {"member_id": member_id, "email": address(member_id), "full_name": f"Person {member_id}", "status": "active"}
-    return row | {"newsletter_flag": 1, "registered_at": T - YEAR, "last_login_at": T - 9 * DAY} | columns
+    row = {
+        "member_id": member_id,
+        "email": address(member_id),
+        "full_name": f"Person {member_id}",
+        "status": "active",
+    }
+    return (
+        row
+        | {"newsletter_flag": 1, "registered_at": T - YEAR, "last_login_at": T - 9 * DAY}
+        | columns
+    )
 
 
-def grant(event_id: int, member_id: int, at: datetime, status: str = "granted", **columns: Any) -> dict[str, Any]:
-    row = {"event_id": event_id, "member_id": member_id, "purpose": EMAIL, "status": status, "occurred_at": at}
+def grant(
+    event_id: int, member_id: int, at: datetime, status: str = "granted", **columns: Any
+) -> dict[str, Any]:
+    row = {
+        "event_id": event_id,
+        "member_id": member_id,
+        "purpose": EMAIL,
+        "status": status,
+        "occurred_at": at,
+    }
     return row | {"source": "my_page"} | columns
 
 
-def order(order_id: int, at: datetime, member_id: int | None = None, **columns: Any) -> dict[str, Any]:
-    row = {"order_id": order_id, "member_id": member_id, "recipient_name": "Somebody", "ordered_at": at}
-    return row | {"delivered_at": at + 3 * DAY, "status": "delivered", "total_amount": 1200} | columns
+def order(
+    order_id: int, at: datetime, member_id: int | None = None, **columns: Any
+) -> dict[str, Any]:
+    row = {
+        "order_id": order_id,
+        "member_id": member_id,
+        "recipient_name": "Somebody",
+        "ordered_at": at,
+    }
+    return (
+        row | {"delivered_at": at + 3 * DAY, "status": "delivered", "total_amount": 1200} | columns
+    )
 
 
 def customer(customer_id: int, **columns: Any) -> dict[str, Any]:
     row = {"customer_id": customer_id, "email": address(customer_id), "status": "2", "del_flg": "0"}
-    return row | {"mailmaga_flg": "1", "create_date": T - 8 * YEAR, "update_date": T - 200 * DAY} | columns
+    return (
+        row
+        | {"mailmaga_flg": "1", "create_date": T - 8 * YEAR, "update_date": T - 200 * DAY}
+        | columns
+    )
 
 
 IDLE_SINCE = T - timedelta(days=3 * 365 + 1)  # three years and a few hours: past it
@@ -129,7 +159,7 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """First night; notices go out; eight days later; somebody restores a backup; the hold is released."""
     house = House(tmp_path_factory.mktemp("story") / "data")
     days: dict[str, Answers] = {}
@@ -161,7 +191,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
     house.load(
         {
-            "shop.members": [row for row in SHOP["shop.members"] if row["member_id"] in (WITHDRAWN, IDLE, LEFT)],
+            "shop.members": [
+                row for row in SHOP["shop.members"] if row["member_id"] in (WITHDRAWN, IDLE, LEFT)
+            ],
             "mailing.delivery_list_recipients": SHOP["mailing.delivery_list_recipients"][:1],
         }
     )
@@ -171,7 +203,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     night("next night", T + 10 * DAY)
     proofs = house.dbt("build", "--select", "config.meta.kigen.gate:after", as_of=T + 10 * DAY)
     assert proofs.success, failures(proofs)
-    yield Story(house, days, rows)
+    return Story(house, days, rows)
 
 
 def members(rows: dict[str, list[dict[str, Any]]]) -> set[int]:
@@ -248,7 +280,11 @@ def test_7_three_years_idle_gets_one_notice_and_a_login_keeps_everything(story: 
     assert IDLE not in members(left)
     assert IDLE_AWAKENED in members(left)
     guest = next(row for row in left["shop.orders"] if row["order_id"] == 3)
-    assert (guest["email"], guest["recipient_name"], guest["ordered_at"]) == (None, None, IDLE_SINCE)
+    assert (guest["email"], guest["recipient_name"], guest["ordered_at"]) == (
+        None,
+        None,
+        IDLE_SINCE,
+    )
 
 
 def test_8_a_late_notice_gives_the_full_week_and_no_notice_deletes_nobody(story: Story) -> None:
@@ -275,19 +311,26 @@ def test_10_a_restored_backup_stays_out_and_goes_again_without_a_notice(story: S
     assert address(IDLE) not in restored["notices"]
     assert planned(restored, "shop.members", WITHDRAWN) == ("delete", "member_withdrawn")
     assert planned(restored, "shop.members", IDLE) == ("delete", "member_inactive")
-    assert planned(restored, "mailing.delivery_list_recipients", "1|1") == ("delete", "member_withdrawn")
+    assert planned(restored, "mailing.delivery_list_recipients", "1|1") == (
+        "delete",
+        "member_withdrawn",
+    )
     assert not {WITHDRAWN, IDLE, LEFT} & members(story.rows["next night"])
     assert IDLE_AWAKENED in members(story.rows["next night"])
 
 
-def test_11_one_mailbox_goes_by_its_later_word_and_who_came_back_is_written_to(story: Story) -> None:
+def test_11_one_mailbox_goes_by_its_later_word_and_who_came_back_is_written_to(
+    story: Story,
+) -> None:
     first = story.days["first night"]
     assert "shared@example.com" not in first["newsletter"]
     assert first["newsletter"]["back@example.com"] == BACK_NEW
     assert story.days["next night, after"]["newsletter"]["back@example.com"] == BACK_NEW
 
 
-def test_12_an_old_order_loses_its_person_and_keeps_its_ledger_row_to_the_statutory_day(story: Story) -> None:
+def test_12_an_old_order_loses_its_person_and_keeps_its_ledger_row_to_the_statutory_day(
+    story: Story,
+) -> None:
     first = story.days["first night"]
     # June 2017: the books close on 31 March 2018, filing ends on 1 June, seven years after that it goes.
     assert planned(first, "shop.orders", 4) == ("delete", "order_ledger")
@@ -329,7 +372,9 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("case", PLANTED)
-def test_the_opposite_of_each_case_turns_its_proof_red(story: Story, tmp_path: Path, case: str) -> None:
+def test_the_opposite_of_each_case_turns_its_proof_red(
+    story: Story, tmp_path: Path, case: str
+) -> None:
     proof, fault = PLANTED[case]
     copy = House(tmp_path / "data")
     copy.home.mkdir()

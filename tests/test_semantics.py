@@ -35,7 +35,9 @@ def test_doors_show_what_the_design_says_and_a_purge_changes_no_answer(
 
     survivors = apply(shop, judgement)
     assert keys_of(house.shop()) == keys_of(survivors)
-    ledger = house.rows("select table_name, action, deletion_class, deadline_at from purge.purge_ledger order by all")
+    ledger = house.rows(
+        "select table_name, action, deletion_class, deadline_at from purge.purge_ledger order by all"
+    )
     assert ledger == sorted((table, *what) for (table, _), what in judgement.plan.items())
 
     house.build(as_of)
@@ -50,7 +52,9 @@ def test_doors_show_what_the_design_says_and_a_purge_changes_no_answer(
             if key[:2] not in planned | kept_back and before[door].get(key) != answer
         }
         assert changed == {}, door
-    assert {key for key, yes in after["words"].items() if yes} <= {key for key, yes in before["words"].items() if yes}
+    assert {key for key, yes in after["words"].items() if yes} <= {
+        key for key, yes in before["words"].items() if yes
+    }
     assert after["regressions"].items() <= before["regressions"].items()
     assert after["newsletter"].items() <= before["newsletter"].items()
     assert after["notices"].items() <= before["notices"].items()
@@ -109,7 +113,8 @@ def keys_of(shop: dict[str, Rows]) -> dict[str, list[tuple[str, ...]]]:
     """Keys and personal parts of all rows: what survives of whom."""
     return {
         table: sorted(
-            tuple(str(row.get(column)) for column in [*KEYS[table], "member_id", "email"]) for row in shop[table]
+            tuple(str(row.get(column)) for column in [*KEYS[table], "member_id", "email"])
+            for row in shop[table]
         )
         for table in KEYS
     }
