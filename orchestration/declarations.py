@@ -169,6 +169,8 @@ class ModelMeta(_Declared):
     # A proof.
     gate: Gate | None = None
     severity: Severity = "error"
+    # Its rows are planned records: the purge counts those that it takes.
+    about: Literal["plan"] | None = None
     # A model that judges the records of a table.
     records_of: str | None = None
     classes: list[str] | None = None
@@ -276,25 +278,6 @@ class Declarations(_Frozen):
     def proofs(self, gate: Gate | None = None) -> tuple[Proof, ...]:
         """Return the proofs with this gate, or all of them, by name."""
         return tuple(proof for proof in self.proof_models if gate is None or proof.gate == gate)
-
-    def purge_order(self) -> tuple[GovernedTable, ...]:
-        """Return what a purge may touch: children before parents, then what goes last.
-
-        Tables of the schema memory are not among them.
-        """
-
-        def ancestors(table: GovernedTable) -> int:
-            count = 0
-            while table.parent is not None:
-                table, count = self.governed[table.parent], count + 1
-            return count
-
-        return tuple(
-            sorted(
-                (table for table in self.governed.values() if not table.is_memory),
-                key=lambda table: (table.is_purged_last, -ancestors(table), table.name),
-            )
-        )
 
     def pii_columns(self) -> tuple[PiiColumn, ...]:
         """Return every personal column of every governed table, by table."""

@@ -60,7 +60,7 @@ def judge(connection: duckdb.DuckDBPyConnection, project: Project, as_of: dateti
         for proof in project.declarations.proofs("before")
     )
     refusals = [
-        f"Proof {proof.name} has {proof.violations} violation{'' if proof.violations == 1 else 's'}."
+        f"Proof {proof.name} is red; its violations: {proof.violations}."
         for proof in proofs
         if proof.is_blocking and proof.violations
     ]

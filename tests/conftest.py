@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from orchestration.sample import load_sample
-from tests.house import REPOSITORY, House
+from tests.house import REPOSITORY, House, failures
 
 # The day of the template. That the sample holds on any day is a test of its own.
 T = datetime(2026, 11, 2, 3, 0, 0)
@@ -25,6 +25,12 @@ def sample_house(home: Path, as_of: datetime) -> House:
     return house
 
 
+def copy_of(house: House, home: Path) -> House:
+    """A copy of a house, to be harmed; what dbt wrote beside it stays behind."""
+    shutil.copytree(house.home, home, ignore=shutil.ignore_patterns("target", "logs"))
+    return House(home)
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> House:
     """The sample shop, built at T."""
@@ -36,8 +42,23 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> House:
 @pytest.fixture
 def sample(template: House, tmp_path: Path) -> House:
     """A copy of the template, to be harmed."""
-    shutil.copytree(template.home, tmp_path / "data", ignore=shutil.ignore_patterns("target", "logs"))
-    return House(tmp_path / "data")
+    return copy_of(template, tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def purged_template(template: House, tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The sample shop, purged at T and built again."""
+    house = copy_of(template, tmp_path_factory.mktemp("purged") / "data")
+    purge = house.purge(T)
+    assert purge.success, failures(purge)
+    house.build(T)
+    return house
+
+
+@pytest.fixture
+def purged(purged_template: House, tmp_path: Path) -> House:
+    """A copy of the purged sample shop, to be harmed."""
+    return copy_of(purged_template, tmp_path / "data")
 
 
 @pytest.fixture

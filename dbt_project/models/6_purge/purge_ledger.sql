@@ -11,6 +11,10 @@
 {%- for memory in contributions('memories') %}
 -- depends_on: {{ memory }}
 {%- endfor %}
+{#- The proofs the purge asks see the audiences as they are by then. #}
+{%- for audience in contributions('audiences') + [ref('audience_deletion_notice')] %}
+-- depends_on: {{ audience }}
+{%- endfor %}
 
 with due as (
 
