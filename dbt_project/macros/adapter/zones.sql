@@ -1,6 +1,6 @@
-{#- Calendar and clock: a UTC timestamp as the wall clock of a zone, and back.
+{#- A UTC timestamp as the wall clock of a zone shows it.
 
-    column: a timestamp without zone; zone: an expression that gives an IANA name. -#}
+    column: a timestamp without zone, in UTC; zone: an expression that gives an IANA name. -#}
 {%- macro utc_to_zone(column, zone) -%}
     {{- return(adapter.dispatch('utc_to_zone', 'kigen')(column, zone)) -}}
 {%- endmacro -%}
@@ -9,6 +9,8 @@
     timezone({{ zone }}, timezone('UTC', {{ column }}))
 {%- endmacro -%}
 
+
+{#- The way back: what the wall clock of a zone shows, as a UTC timestamp. -#}
 {%- macro zone_to_utc(column, zone) -%}
     {{- return(adapter.dispatch('zone_to_utc', 'kigen')(column, zone)) -}}
 {%- endmacro -%}
