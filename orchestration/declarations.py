@@ -44,13 +44,33 @@ NOT_PERSONAL: Final = "none"
 
 PROOF_FOLDER: Final = "7_proofs"
 
+AUDIENCES_SCHEMA: Final = "audiences"
+
 PERIOD_SETTINGS: Final = (
     "fiscal_filing_period",
     "order_open_after_delivery",
     "order_open_undelivered",
 )
-KNOWN_SETTINGS: Final = ("business_time_zone", "fiscal_year_first_month", *PERIOD_SETTINGS)
+ACTING_PURPOSE: Final = "acting_purpose"
+"""The purpose of which a grant by the person shows that the person is there."""
 
+KNOWN_SETTINGS: Final = (
+    "business_time_zone",
+    "fiscal_year_first_month",
+    ACTING_PURPOSE,
+    *PERIOD_SETTINGS,
+)
+
+ERASURE_CLASS: Final = "erasure_request"
+"""The class whose clock is the verification of a request: no clock model gives it one."""
+
+JUDGED_COLUMNS: Final = frozenset(
+    {"subject_key", "contact", "state", "action", "deletion_class", "deadline_at", "held_by"}
+    | {"record_key", "as_of", "dated_at", "is_unclear", "is_readable", "is_named_by_erasure"}
+)
+"""Columns a judging model has beside the key, which a key column may not be called."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _PERIOD: Final = re.compile(
     r"P(?=[0-9])(?:([0-9]{1,4})Y)?(?:([0-9]{1,4})M)?(?:([0-9]{1,5})D)?|P([0-9]{1,4})W"
 )
@@ -293,9 +313,11 @@ def load(manifest: Mapping[str, Any]) -> Declarations:
     """
     faults: list[Fault] = []
     classes = _read_deletion_classes(manifest, faults)
+    before = len(faults)
     purposes = _read_purposes(manifest, faults)
+    are_purposes_whole = len(faults) == before
     flag_meanings = _read_flag_meanings(manifest, faults)
-    settings = _read_settings(manifest, faults)
+    settings = _read_settings(manifest, purposes if are_purposes_whole else None, faults)
     sources = _read_sources(manifest, faults)
     model_metas = _read_model_metas(manifest, faults)
     _check_categories_of_models(manifest, faults)
@@ -305,7 +327,7 @@ def load(manifest: Mapping[str, Any]) -> Declarations:
         _check_classes(sources, classes, faults)
     _check_policy_rows(sources, classes, faults)
     _check_ties(sources, faults)
-    judges = _read_judges(sources, model_metas, faults)
+    judges = _read_judges(sources, classes, model_metas, faults)
     proofs = _read_proofs(model_metas, faults)
     _check_audiences(sources, model_metas, purposes, faults)
     _check_memories(sources, model_metas, faults)
@@ -420,8 +442,9 @@ def _read_deletion_classes(manifest: Mapping[str, Any], faults: list[Fault]) -> 
             problem = f"class {name!r} stands here twice for this table, first at {first}; "
             faults.append(row.fault(problem + "keep one row", "deletion_class", table))
             continue
-        if not name:
-            found.append(row.fault("'' is no name; name the class", "deletion_class", table))
+        if not _NAME.fullmatch(name):
+            problem = f"{name!r} is no name of a class; write it like member_inactive"
+            found.append(row.fault(problem, "deletion_class", table))
 
         periods: dict[str, Period | None] = {"period": None, "notice": None}
         for column in periods:
@@ -471,6 +494,10 @@ def _read_purposes(manifest: Mapping[str, Any], faults: list[Fault]) -> dict[str
             problem = _unknown("answer", row["needs_consent"], ("yes", "no"))
             problem = f"purpose {purpose}: {problem}"
             found.append(row.fault(problem, "needs_consent"))
+        elif row["needs_consent"] == "no" and message_class == "marketing":
+            problem = f"purpose {purpose}: 'no', and its message class is marketing; "
+            problem += "marketing needs consent: write yes"
+            found.append(row.fault(problem, "needs_consent"))
         faults += found
         if not found:
             purposes[purpose] = Purpose.model_validate(row.values)
@@ -497,7 +524,10 @@ def _read_flag_meanings(
     return tuple(meanings.values())
 
 
-def _read_settings(manifest: Mapping[str, Any], faults: list[Fault]) -> dict[str, str]:
+def _read_settings(
+    manifest: Mapping[str, Any], purposes: Collection[str] | None, faults: list[Fault]
+) -> dict[str, str]:
+    """Read the settings; `purposes` is null where a row of theirs has a fault of its own."""
     settings: dict[str, str] = {}
     before = len(faults)
     for row in _rows(manifest, "policy_settings", ("setting", "value"), faults):
@@ -513,6 +543,9 @@ def _read_settings(manifest: Mapping[str, Any], faults: list[Fault]) -> dict[str
             months = tuple(str(month) for month in range(1, 13))
             if value not in months:
                 problem = f"{value!r} is no month; allowed: 1 to 12"
+        elif setting == ACTING_PURPOSE:
+            if purposes is not None and value not in purposes:
+                problem = _unknown("purpose", value, purposes)
         elif setting in PERIOD_SETTINGS:
             try:
                 parse_period(value)
@@ -525,9 +558,14 @@ def _read_settings(manifest: Mapping[str, Any], faults: list[Fault]) -> dict[str
             problem = f"setting {setting}: {problem}"
             faults.append(row.fault(problem, "value"))
         settings.setdefault(setting, value)
-    if "business_time_zone" not in settings and len(faults) == before:
-        problem = "has no setting business_time_zone; give one, such as Asia/Tokyo"
-        faults.append(Fault("policy_settings.csv", problem))
+    if len(faults) == before:
+        for setting, example in (
+            ("business_time_zone", "Asia/Tokyo"),
+            (ACTING_PURPOSE, "marketing.communications.email"),
+        ):
+            if setting not in settings:
+                problem = f"has no setting {setting}; give one, such as {example}"
+                faults.append(Fault("policy_settings.csv", problem))
     return settings
 
 
@@ -635,6 +673,16 @@ def _check_columns(sources: list[_Source], faults: list[Fault]) -> None:
             if column not in source.columns:
                 problem = _unknown(f"{role} column", column, source.columns)
                 faults.append(source.fault(problem, column))
+        for column in source.meta.key:
+            category = source.categories.get(column, "")
+            if category.startswith("user.contact"):
+                problem = f"the key is a contact point ({category}), and keys stand in plans "
+                problem += "and proofs; name a key that says nothing about a person"
+                faults.append(source.fault(problem, column))
+            if column.lower() in JUDGED_COLUMNS:
+                problem = f"the key has the name {column!r}, which Kigen's own columns have; "
+                problem += "govern a view that calls it otherwise"
+                faults.append(source.fault(problem, column))
 
 
 def _check_classes(sources: list[_Source], classes: _Classes, faults: list[Fault]) -> None:
@@ -655,12 +703,37 @@ def _check_classes(sources: list[_Source], classes: _Classes, faults: list[Fault
                 problem = _unknown("deletion class", name, known)
                 problem += "; the policy needs a row for this class and this table"
                 faults.append(source.fault(problem))
+            elif row.row["action"] == "anonymise" and (
+                lack := _lack_for_anonymising(source, f"deletion class {name!r}")
+            ):
+                faults.append(source.fault(lack))
             elif row.has_notice and source.meta.contact is None:
                 problem = (
                     f"deletion class {name!r} has the notice {row.row['notice']!r}, "
                     "and the table has no contact to send it to; name its contact column"
                 )
                 faults.append(source.fault(problem))
+
+
+def _lack_for_anonymising(source: _Source, what: str) -> str | None:
+    """Say why rows of a table cannot be anonymised, or nothing.
+
+    Anonymising sets every personal column and the subject to null, so that nothing personal
+    is left, and leaves the key, by which the row is found.
+    """
+    if source.meta is None:
+        return None
+    kept = [column for column in source.meta.key if column in source.categories]
+    if source.meta.subject in source.meta.key:
+        kept.append(str(source.meta.subject))
+    if kept:
+        return (
+            f"{what} anonymises, and the key column {kept[0]!r} is personal and stays; "
+            "delete such rows, or give the table another key"
+        )
+    if not source.categories and source.meta.subject is None:
+        return f"{what} anonymises, and no column is personal; tag one, or drop the class"
+    return None
 
 
 def _check_policy_rows(sources: list[_Source], classes: _Classes, faults: list[Fault]) -> None:
@@ -699,6 +772,11 @@ def _check_ties(sources: list[_Source], faults: list[Fault]) -> None:
             continue
         if meta.is_register and meta.subject is None:
             problem = "register is True and there is no subject; name its subject column"
+            faults.append(source.fault(problem))
+        elif meta.is_register and meta.key != [meta.subject]:
+            problem = f"register is True, its subject is {meta.subject!r} and its key "
+            problem += f"{', '.join(meta.key)!r}; a row of a register is the subject: name one "
+            problem += "column as both"
             faults.append(source.fault(problem))
         if meta.parent is not None:
             _check_parent(source, meta.parent, purgeable, metas, parents, faults)
@@ -749,6 +827,8 @@ def _check_follows(
     elif register in metas and not metas[register].is_register:
         problem = f"follows.register {register!r} is no register; say there register: "
         faults.append(source.fault(problem + "true, or name the table that is one"))
+    if follows.action == "anonymise" and (lack := _lack_for_anonymising(source, "follows")):
+        faults.append(source.fault(lack))
     for role in follows.by:
         if getattr(meta, role) is None:
             problem = f"follows.by names {role!r}, and the table has no {role} column"
@@ -791,7 +871,7 @@ def _read_model_metas(manifest: Mapping[str, Any], faults: list[Fault]) -> list[
 
 
 def _read_judges(
-    sources: list[_Source], models: list[_Model], faults: list[Fault]
+    sources: list[_Source], classes: _Classes, models: list[_Model], faults: list[Fault]
 ) -> dict[str, str]:
     """Return the one model that judges each governed table, by table."""
     judged = {
@@ -817,7 +897,7 @@ def _read_judges(
             faults.append(model.fault(problem))
         else:
             judges[table] = model
-            _check_clocks(judged[table], model, model.meta, faults)
+            _check_clocks(judged[table], classes, model, model.meta, faults)
     # A model whose meta.kigen is faulty may be the missing one: its fault comes first.
     if all(model.meta is not None for model in models):
         for table, source in judged.items():
@@ -829,17 +909,28 @@ def _read_judges(
     return {table: str(model.node["unique_id"]) for table, model in judges.items()}
 
 
-def _check_clocks(source: _Source, model: _Model, meta: ModelMeta, faults: list[Fault]) -> None:
-    """A model that says which classes it judges has a clock for all of its table's."""
-    if source.meta is None or meta.classes is None:
+def _check_clocks(
+    source: _Source, classes: _Classes, model: _Model, meta: ModelMeta, faults: list[Fault]
+) -> None:
+    """A model that judges a table has a clock for each of its classes.
+
+    Which it has, its meta.kigen.classes says, or else its own text: a class has the columns
+    <class>__clock_at and <class>__clock_source.
+    """
+    if source.meta is None:
         return
-    for name in meta.classes:
+    for name in meta.classes or ():
         if name not in source.meta.deletion_classes:
             options = source.meta.deletion_classes
             problem = _unknown(f"deletion class of {source.name}", name, options)
             faults.append(model.fault(problem))
+    text = str(model.node.get("raw_code") or "")
     for name in source.meta.deletion_classes:
-        if name not in meta.classes:
+        is_in_text = f"{name}__clock_at" in text and f"{name}__clock_source" in text
+        # A class the policy lacks is a fault already.
+        if name == ERASURE_CLASS or (name, source.name) not in classes:
+            continue
+        if not (is_in_text if meta.classes is None else name in meta.classes):
             problem = (
                 f"deletion class {name!r} has no clock: {model.name} ({model.file}) "
                 "judges the table without it; add it there, or drop the class"
@@ -878,14 +969,39 @@ def _check_audiences(
 ) -> None:
     """What an audience is for stands in the policy; its register is one."""
     registers = [s.name for s in sources if s.meta is not None and s.meta.is_register]
+    seen_by_proofs = {
+        parent
+        for model in models
+        if model.meta is not None and model.meta.gate == "before"
+        for parent in model.node["depends_on"]["nodes"]
+    }
     for model in models:
         if model.meta is None:
             continue
+        if model.meta.message_class is None:
+            contacts = _contact_columns(model)
+            if contacts and model.node["schema"] == AUDIENCES_SCHEMA:
+                problem = f"stands among the audiences with the contact column {contacts[0]!r}, "
+                problem += "and says no message_class; give config.meta.kigen purpose, "
+                problem += "message_class and contact, or move it out of that schema"
+                faults.append(model.fault(problem))
+        elif model.node["unique_id"] not in seen_by_proofs:
+            problem = "is an audience that no proof sees; name it in the var "
+            problem += "kigen_contributions, under audiences"
+            faults.append(model.fault(problem))
         purpose, register = model.meta.purpose, model.meta.register_table
         if purpose is not None and purpose not in purposes:
             faults.append(model.fault(_unknown("purpose", purpose, purposes)))
         if register is not None and register not in registers:
             faults.append(model.fault(_unknown("register", register, registers)))
+
+
+def _contact_columns(model: _Model) -> list[str]:
+    return [
+        column
+        for column, described in model.node["columns"].items()
+        if str(_meta_value(described, "pii") or "").startswith("user.contact")
+    ]
 
 
 def _check_memories(sources: list[_Source], models: list[_Model], faults: list[Fault]) -> None:

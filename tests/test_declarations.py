@@ -57,6 +57,7 @@ SEEDS = {
         "order_open_after_delivery,P30D,law",
         "order_open_undelivered,P90D,law",
         "our_own_setting,anything,law",
+        "acting_purpose,marketing.communications.email,law",
     ],
 }
 
@@ -84,7 +85,10 @@ def source(
     }
 
 
-def model(folder: str, name: str, kigen: dict[str, Any] | None) -> dict[str, Any]:
+def model(
+    folder: str, name: str, kigen: dict[str, Any] | None, clocks: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """A model as dbt writes it; its text has clocks for these classes."""
     return {
         "unique_id": f"model.club.{name}",
         "resource_type": "model",
@@ -94,6 +98,8 @@ def model(folder: str, name: str, kigen: dict[str, Any] | None) -> dict[str, Any
         "relation_name": f'"warehouse"."{folder[2:]}"."{name}"',
         "original_file_path": f"models/{folder}/{name}.sql",
         "fqn": ["club", folder, name],
+        "raw_code": "".join(f"{each}__clock_at, {each}__clock_source, " for each in clocks),
+        "depends_on": {"nodes": []},
         "meta": {},
         "config": {"meta": {} if kigen is None else {"kigen": kigen}},
         "columns": {},
@@ -169,13 +175,15 @@ class Project:
             node["unique_id"]: node
             for node in (
                 *(self.seed(name) for name in SEEDS),
-                model("4_retention", "records_people", {"records_of": "club.people"}),
+                model(
+                    "4_retention", "records_people", {"records_of": "club.people"}, ("idle", "left")
+                ),
                 model(
                     "4_retention",
                     "records_visits",
                     {"records_of": "club.visits", "classes": ["old", "books"]},
                 ),
-                model("4_retention", "records_mails", {"records_of": "club.mails"}),
+                model("4_retention", "records_mails", {"records_of": "club.mails"}, ("log",)),
                 model("4_retention", "reasons", None),
                 model("7_proofs", "proof_survivors", {"gate": "after"}),
                 model("7_proofs", "proof_clocks", {"gate": "before"}),
@@ -406,6 +414,40 @@ def circle(project: Project) -> None:
 FOLLOWS = {"register": "club.people", "by": ["subject"], "action": "anonymise"}
 RECORDS_MAILS = "models/4_retention/records_mails.sql"
 
+
+def list_of_addresses(project: Project) -> None:
+    node = model("5_audiences", "everybody", None)
+    node["columns"] = {"mail": {"name": "mail", "config": {"meta": {"pii": "user.contact.email"}}}}
+    project.nodes[node["unique_id"]] = node
+
+
+def key_called_state(project: Project) -> None:
+    project.sources["source.club.club.mails"]["columns"]["state"] = {"name": "state"}
+    project.kigen("club.mails")["key"] = "state"
+
+
+def anonymise_a_personal_key(project: Project) -> None:
+    column("club.visits", "visit_id", "user.unique_id")(project)
+    project.kigen("club.visits")["follows"] = None
+
+
+def class_called(name: str) -> Break:
+    def apply(project: Project) -> None:
+        class_row("log,club.mails", f"{name},club.mails")(project)
+        project.kigen("club.mails")["deletion_classes"] = [name]
+        model_added(
+            "4_retention", "records_mails", {"records_of": "club.mails", "classes": [name]}
+        )(project)
+
+    return apply
+
+
+def anonymise_nothing(project: Project) -> None:
+    class_row("P2W,,,delete", "P2W,,,anonymise")(project)
+    mails = project.sources["source.club.club.mails"]["columns"]
+    mails["email"]["config"]["meta"] = {"pii": "none"}
+
+
 FAULTS: dict[str, tuple[Break, list[str]]] = {
     "unknown data category": (
         column("club.people", "email", "user.contact.emial"),
@@ -576,11 +618,11 @@ FAULTS: dict[str, tuple[Break, list[str]]] = {
     ),
     "a setting misspelt": (
         seed_add("policy_settings", "order_open_undeliverd,P90D,law"),
-        [f"{SETTINGS}:8", "unknown setting 'order_open_undeliverd'", "order_open_undelivered"],
+        [f"{SETTINGS}:9", "unknown setting 'order_open_undeliverd'", "order_open_undelivered"],
     ),
     "a setting twice": (
         seed_add("policy_settings", "fiscal_filing_period,P3M,law"),
-        [f"{SETTINGS}:8", "fiscal_filing_period", "twice"],
+        [f"{SETTINGS}:9", "fiscal_filing_period", "twice"],
     ),
     "unknown key column": (
         key("club.mails", key=["mail_id", "mail_no"]),
@@ -681,6 +723,57 @@ FAULTS: dict[str, tuple[Break, list[str]]] = {
         key("club.visits", follows={**FOLLOWS, "action": "keep"}),
         [YAML, "club.visits", "follows.action", "'keep'", "'delete' or 'anonymise'"],
     ),
+    "a register whose key is not its subject": (
+        key("club.people", key="full_name"),
+        [YAML, "club.people", "subject is 'person_id'", "key 'full_name'"],
+    ),
+    "a key that is an address": (
+        key("club.mails", key="email"),
+        [YAML, "club.mails: column email", "user.contact.email", "says nothing about a person"],
+    ),
+    "a key with the name of a state": (
+        key_called_state,
+        [YAML, "club.mails: column state", "Kigen's own columns"],
+    ),
+    "anonymising with nothing personal to take": (
+        anonymise_nothing,
+        [YAML, "club.mails", "'log' anonymises", "tag one"],
+    ),
+    "anonymising a personal key": (
+        anonymise_a_personal_key,
+        [YAML, "club.visits", "'old' anonymises", "'visit_id' is personal and stays"],
+    ),
+    "a class whose name is none": (
+        class_called("mail-log"),
+        [CLASSES, "club.mails", "'mail-log' is no name of a class"],
+    ),
+    "marketing without consent": (
+        seed_row(
+            "policy_purposes",
+            "marketing.communications.email,marketing,yes",
+            "marketing.communications.email,marketing,no",
+        ),
+        [PURPOSES, "marketing.communications.email", "needs consent"],
+    ),
+    "an acting purpose the policy lacks": (
+        seed_row(
+            "policy_settings",
+            "acting_purpose,marketing.communications.email,law",
+            "acting_purpose,marketing.communication.email,law",
+        ),
+        [SETTINGS, "setting acting_purpose", "unknown purpose 'marketing.communication.email'"],
+    ),
+    "no acting purpose": (
+        lambda project: project.write(
+            "policy_settings",
+            [line for line in SEEDS["policy_settings"] if "acting" not in line],
+        ),
+        ["policy_settings.csv", "no setting acting_purpose"],
+    ),
+    "a model without a clock for a class": (
+        model_added("4_retention", "records_mails", {"records_of": "club.mails"}),
+        [YAML, "club.mails", "deletion class 'log' has no clock", "records_mails.sql"],
+    ),
     "a register without a subject": (
         key("club.mails", register=True),
         [YAML, "club.mails", "register is True", "subject"],
@@ -711,6 +804,14 @@ FAULTS: dict[str, tuple[Break, list[str]]] = {
         model_added("5_audiences", "audience_x", {"message_class": "legal"}),
         ["models/5_audiences/audience_x.sql", "message_class", "'legal'", "'legal_notice'"],
     ),
+    "an audience that no proof sees": (
+        model_added("5_audiences", "audience_x", {"message_class": "marketing"}),
+        ["models/5_audiences/audience_x.sql", "no proof sees", "kigen_contributions"],
+    ),
+    "a list of addresses among the audiences": (
+        list_of_addresses,
+        ["models/5_audiences/everybody.sql", "contact column 'mail'", "message_class"],
+    ),
     "an audience of no register": (
         model_added("5_audiences", "audience_x", {"register": "club.mails"}),
         ["models/5_audiences/audience_x.sql", "unknown register 'club.mails'", "club.people"],
@@ -737,6 +838,12 @@ def test_a_fault_is_one_line_that_names_where_and_what(project: Project, name: s
     (line,) = project.faults()
     for part in named:
         assert part in line
+
+
+def test_audience_that_a_proof_reads_is_declared(project: Project) -> None:
+    model_added("5_audiences", "audience_x", {"message_class": "marketing"})(project)
+    project.nodes["model.club.proof_clocks"]["depends_on"]["nodes"] = ["model.club.audience_x"]
+    project.load()
 
 
 def test_a_circle_of_parents_is_told_of_each_table_in_it(project: Project) -> None:
