@@ -22,8 +22,13 @@ renamed as (
         coalesce(said.meaning = 'granted', false) as is_granted,
         said.meaning is not null as is_status_mapped,
         coalesce(wrote.meaning = 'person', false) as is_by_person,
-        coalesce(cast(source.evidence as varchar) <> '', false) as has_evidence,
-        {{ as_type('source.occurred_at', 'timestamp') }} as occurred_at
+        {{ has_text('source.evidence') }} as has_evidence,
+        {{ as_type('source.occurred_at', 'timestamp') }} as occurred_at,
+        {{ are_readable([
+            ['source.event_id', 'bigint'],
+            ['source.member_id', 'bigint'],
+            ['source.occurred_at', 'timestamp']
+        ]) }} as is_readable
     from source
     left join flag_meanings as said
         on

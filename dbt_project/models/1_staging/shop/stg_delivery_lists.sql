@@ -9,7 +9,11 @@ renamed as (
 
     select
         {{ as_type('source.list_id', 'bigint') }} as list_id,
-        {{ as_type('source.created_at', 'timestamp') }} as created_at
+        {{ as_type('source.created_at', 'timestamp') }} as created_at,
+        {{ are_readable([
+            ['source.list_id', 'bigint'],
+            ['source.created_at', 'timestamp']
+        ]) }} as is_readable
     from source
 
 )

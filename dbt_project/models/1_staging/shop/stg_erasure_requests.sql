@@ -14,7 +14,14 @@ renamed as (
         cast(source.kind as varchar) as kind,
         {{ as_type('source.requested_at', 'timestamp') }} as requested_at,
         {{ as_type('source.identity_verified_at', 'timestamp') }} as identity_verified_at,
-        {{ as_type('source.closed_at', 'timestamp') }} as closed_at
+        {{ as_type('source.closed_at', 'timestamp') }} as closed_at,
+        {{ are_readable([
+            ['source.request_id', 'bigint'],
+            ['source.member_id', 'bigint'],
+            ['source.requested_at', 'timestamp'],
+            ['source.identity_verified_at', 'timestamp'],
+            ['source.closed_at', 'timestamp']
+        ]) }} as is_readable
     from source
 
 )

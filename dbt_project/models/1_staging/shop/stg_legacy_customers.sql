@@ -1,5 +1,5 @@
 -- One row per customer of the old site. departure: left, stayed, or null where the flag has no
--- meaning; mail_word: consents, refuses, or null.
+-- meaning, or the row has a date that cannot be read; mail_word: consents, refuses, or null.
 with source as (
 
     select * from {{ source('legacy_shop', 'customers') }}
@@ -17,10 +17,15 @@ renamed as (
     select
         {{ as_type('source.customer_id', 'bigint') }} as customer_id,
         {{ normalised_email('cast(source.email as varchar)') }} as email,
-        parted.meaning as departure,
-        said.meaning as mail_word,
+        case when {{ are_readable([['source.create_date', 'timestamp'], ['source.update_date', 'timestamp']]) }} then parted.meaning end as departure,
+        case when {{ are_readable([['source.create_date', 'timestamp'], ['source.update_date', 'timestamp']]) }} then said.meaning end as mail_word,
         {{ as_type('source.create_date', 'timestamp') }} as created_at,
-        {{ as_type('source.update_date', 'timestamp') }} as updated_at
+        {{ as_type('source.update_date', 'timestamp') }} as updated_at,
+        {{ are_readable([
+            ['source.customer_id', 'bigint'],
+            ['source.create_date', 'timestamp'],
+            ['source.update_date', 'timestamp']
+        ]) }} as is_readable
     from source
     left join flag_meanings as parted
         on

@@ -24,7 +24,16 @@ renamed as (
         {{ as_type('source.registered_at', 'timestamp') }} as registered_at,
         {{ as_type('source.last_login_at', 'timestamp') }} as last_login_at,
         {{ as_type('source.withdrawn_at', 'timestamp') }} as withdrawn_at,
-        {{ as_type('source.updated_at', 'timestamp') }} as updated_at
+        {{ as_type('source.updated_at', 'timestamp') }} as updated_at,
+        not {{ are_readable([['source.withdrawn_at', 'timestamp']]) }} as has_unreadable_withdrawal,
+        {{ are_readable([
+            ['source.member_id', 'bigint'],
+            ['source.legacy_customer_id', 'bigint'],
+            ['source.registered_at', 'timestamp'],
+            ['source.last_login_at', 'timestamp'],
+            ['source.withdrawn_at', 'timestamp'],
+            ['source.updated_at', 'timestamp']
+        ]) }} as is_readable
     from source
     left join flag_meanings as wants
         on

@@ -12,7 +12,11 @@ renamed as (
         {{ normalised_email('cast(source.email as varchar)') }} as email,
         cast(source.message_class as varchar) as message_class,
         cast(source.kind as varchar) as kind,
-        {{ as_type('source.sent_at', 'timestamp') }} as sent_at
+        {{ as_type('source.sent_at', 'timestamp') }} as sent_at,
+        {{ are_readable([
+            ['source.message_id', 'bigint'],
+            ['source.sent_at', 'timestamp']
+        ]) }} as is_readable
     from source
 
 )

@@ -13,7 +13,13 @@ renamed as (
         {{ normalised_email('cast(source.email as varchar)') }} as email,
         {{ is_still_personal('shop', 'orders') }} as is_still_personal,
         {{ as_type('source.ordered_at', 'timestamp') }} as ordered_at,
-        {{ as_type('source.delivered_at', 'timestamp') }} as delivered_at
+        {{ as_type('source.delivered_at', 'timestamp') }} as delivered_at,
+        {{ are_readable([
+            ['source.order_id', 'bigint'],
+            ['source.member_id', 'bigint'],
+            ['source.ordered_at', 'timestamp'],
+            ['source.delivered_at', 'timestamp']
+        ]) }} as is_readable
     from source
 
 )

@@ -37,6 +37,30 @@ recipients as (
 
 ),
 
+lists as (
+
+    select * from {{ ref('stg_delivery_lists') }}
+
+),
+
+requests as (
+
+    select * from {{ ref('stg_erasure_requests') }}
+
+),
+
+customers as (
+
+    select * from {{ ref('stg_legacy_customers') }}
+
+),
+
+messages as (
+
+    select * from {{ ref('stg_messages') }}
+
+),
+
 register as (
 
     select distinct member_id from members
@@ -45,6 +69,27 @@ register as (
 
 faults as (
 
+    {% for table in [
+        ['shop.members', 'members', ['member_id']],
+        ['shop.orders', 'orders', ['order_id']],
+        ['shop.consent_events', 'events', ['event_id']],
+        ['shop.erasure_requests', 'requests', ['request_id']],
+        ['legacy_shop.customers', 'customers', ['customer_id']],
+        ['mailing.delivery_lists', 'lists', ['list_id']],
+        ['mailing.delivery_list_recipients', 'recipients', ['list_id', 'recipient_no']],
+        ['mailing.messages', 'messages', ['message_id']],
+        ['legal.holds', 'holds', ['hold_id']]
+    ] -%}
+    select
+        '{{ table[0] }}' as table_name,
+        {{ record_key(table[2]) }} as record_key,
+        'a key or a time that cannot be read' as fault
+    from {{ table[1] }}
+    where not is_readable
+
+    union all
+
+    {% endfor -%}
     select
         'shop.members' as table_name,
         cast(member_id as varchar) as record_key,
@@ -137,6 +182,15 @@ faults as (
     where
         events.occurred_at is null
         or events.occurred_at > as_of.as_of
+
+    union all
+
+    select
+        'shop.erasure_requests' as table_name,
+        cast(request_id as varchar) as record_key,
+        'a request of a kind nobody knows: taken as one to stop' as fault
+    from requests
+    where coalesce(kind, '') not in ('erase', 'stop_use', 'disclose')
 
     union all
 

@@ -1,5 +1,6 @@
 -- One row per request to erase that exists at T: whom it names, when the identity was verified, and
--- whether it is open. A verified one exists whatever its requested_at.
+-- whether it is open. A verified one exists whatever its requested_at. One with a value that cannot be read
+-- may have been closed: it erases nobody. It stops use all the same (stop_requests).
 {{ config(materialized='view') }}
 
 with requests as (
@@ -23,7 +24,7 @@ erasures as (
         requests.member_id as subject_key,
         requests.email as contact,
         case when requests.identity_verified_at <= as_of.as_of then requests.identity_verified_at end as verified_at,
-        coalesce(requests.closed_at > as_of.as_of, true) as is_open
+        coalesce(requests.closed_at > as_of.as_of, requests.is_readable) as is_open
     from requests
     cross join as_of
     where

@@ -74,6 +74,9 @@ known as (
         members.wants_newsletter,
         members.legacy_customer_id,
         members.registered_at as raw_registered_at,
+        members.has_unreadable_withdrawal,
+        members.is_readable,
+        members.is_readable and coalesce(activity.is_readable, true) as is_activity_known,
         legacy.customer_id is not null as has_legacy_row,
         legacy.departure,
         legacy.mail_word,
@@ -95,7 +98,7 @@ told as (
 
     select
         *,
-        coalesce(status = 'withdrawn', false) or withdrawn_at is not null as is_withdrawn,
+        coalesce(status = 'withdrawn', false) or withdrawn_at is not null or has_unreadable_withdrawal as is_withdrawn,
         coalesce(registered_at > legacy_created_at, false) as has_clock_jump
     from known
 
@@ -108,7 +111,7 @@ granted as (
         told.*,
         greatest(grants.granted_in_person_at, remembered_grants.granted_at) as last_granted_at
     from told
-    left join grants on told.member_id = grants.subject_key
+    left join grants on {{ subject_key('told.member_id') }} = grants.subject_key
     left join remembered_grants on told.member_id = remembered_grants.member_id
 
 ),
@@ -156,6 +159,8 @@ judged as (
         regressed.last_ordered_at,
         regressed.withdrawn_at,
         regressed.updated_at,
+        regressed.is_readable,
+        regressed.is_activity_known,
         regressed.legacy_updated_at,
         regressed.is_withdrawn,
         regressed.has_clock_jump,

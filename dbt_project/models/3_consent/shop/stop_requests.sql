@@ -1,11 +1,12 @@
 -- One row per request to erase or to stop use: a refusal of every marketing purpose when it was made,
--- closed or not. No identity check is needed to stop.
+-- closed or not. No identity check is needed to stop. A request of a kind nobody knows stops too, and is
+-- counted (bad_shop_rows): whoever asked did not ask for mail.
 {{ config(materialized='view') }}
 
 with requests as (
 
     select * from {{ ref('stg_erasure_requests') }}
-    where kind in ('erase', 'stop_use')
+    where kind is distinct from 'disclose'
 
 ),
 
@@ -26,7 +27,7 @@ stops as (
         false as is_granted,
         true as is_by_person,
         requests.requested_at as occurred_at,
-        requests.kind as reason
+        case when requests.kind = 'erase' then 'erase' else 'stop_use' end as reason
     from requests
     cross join as_of
     where

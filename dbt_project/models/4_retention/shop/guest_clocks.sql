@@ -4,7 +4,8 @@ with guests as (
 
     select
         email,
-        last_ordered_at
+        last_ordered_at,
+        is_readable
     from {{ ref('guest_activity') }}
 
 ),
@@ -13,7 +14,8 @@ members as (
 
     select
         email,
-        max(last_acted_at) as last_acted_at
+        max(last_acted_at) as last_acted_at,
+        bool_and(is_activity_known) as is_activity_known
     from {{ ref('member_standings') }}
     where
         is_active
@@ -38,7 +40,10 @@ clocks as (
 
     select
         guests.email,
-        greatest(guests.last_ordered_at, members.last_acted_at, remembered.last_acted_at) as clock_at,
+        case
+            when guests.is_readable and coalesce(members.is_activity_known, true)
+                then greatest(guests.last_ordered_at, members.last_acted_at, remembered.last_acted_at)
+        end as clock_at,
         case
             when members.last_acted_at >= coalesce(greatest(guests.last_ordered_at, remembered.last_acted_at), members.last_acted_at)
                 then 'activity of a member with the address'

@@ -6,7 +6,8 @@ with events as (
         event_id,
         member_id,
         email,
-        occurred_at
+        occurred_at,
+        is_readable
     from {{ ref('stg_consent_events') }}
 
 ),
@@ -38,6 +39,7 @@ existing as (
         events.event_id,
         events.member_id,
         events.email,
+        events.is_readable,
         events.occurred_at as dated_at,
         case when events.occurred_at <= as_of.as_of then events.occurred_at end as occurred_at
     from events
@@ -62,6 +64,7 @@ clocks as (
         existing.event_id,
         existing.member_id as subject_key,
         existing.email as contact,
+        existing.is_readable,
         existing.dated_at,
         case
             when existing.email is null then existing.occurred_at
@@ -79,4 +82,4 @@ clocks as (
 
 ),
 
-{{ records_of('shop.consent_events', clocks='clocks') }}
+{{ records_of('shop.consent_events', clocks='clocks', has_readable=true) }}

@@ -29,6 +29,7 @@ clocks as (
         source.recipient_no,
         source.member_id as subject_key,
         source.email as contact,
+        source.is_readable,
         lists.created_at as dated_at,
         case when lists.created_at <= as_of.as_of then lists.created_at end as delivery_list__clock_at,
         'mailing.delivery_lists.created_at' as delivery_list__clock_source
@@ -38,4 +39,4 @@ clocks as (
 
 ),
 
-{{ records_of('mailing.delivery_list_recipients', clocks='clocks', register=ref('records_members')) }}
+{{ records_of('mailing.delivery_list_recipients', clocks='clocks', has_readable=true, register=ref('records_members')) }}

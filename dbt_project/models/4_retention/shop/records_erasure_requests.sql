@@ -17,6 +17,7 @@ clocks as (
         source.request_id,
         source.member_id as subject_key,
         source.email as contact,
+        source.is_readable,
         cast(null as timestamp) as dated_at,
         case when source.closed_at <= as_of.as_of then source.closed_at end as request_record__clock_at,
         case when source.closed_at <= as_of.as_of then 'closed_at' end as request_record__clock_source
@@ -25,4 +26,4 @@ clocks as (
 
 ),
 
-{{ records_of('shop.erasure_requests', clocks='clocks') }}
+{{ records_of('shop.erasure_requests', clocks='clocks', has_readable=true) }}

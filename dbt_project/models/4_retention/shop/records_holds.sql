@@ -17,6 +17,7 @@ clocks as (
         source.hold_id,
         source.member_id as subject_key,
         source.email as contact,
+        source.is_readable,
         cast(null as timestamp) as dated_at,
         case when source.released_at <= as_of.as_of then source.released_at end as hold_record__clock_at,
         case when source.released_at <= as_of.as_of then 'released_at' end as hold_record__clock_source
@@ -25,4 +26,4 @@ clocks as (
 
 ),
 
-{{ records_of('legal.holds', clocks='clocks') }}
+{{ records_of('legal.holds', clocks='clocks', has_readable=true) }}

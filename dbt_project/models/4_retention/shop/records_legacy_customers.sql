@@ -17,6 +17,7 @@ clocks as (
         source.customer_id,
         cast(null as bigint) as subject_key,
         source.email as contact,
+        source.is_readable,
         source.created_at as dated_at,
         case when source.updated_at <= as_of.as_of then source.updated_at end as legacy_customer__clock_at,
         'update_date' as legacy_customer__clock_source
@@ -25,4 +26,4 @@ clocks as (
 
 ),
 
-{{ records_of('legacy_shop.customers', clocks='clocks') }}
+{{ records_of('legacy_shop.customers', clocks='clocks', has_readable=true) }}

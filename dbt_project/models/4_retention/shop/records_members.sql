@@ -28,6 +28,7 @@ clocks as (
         member_id as subject_key,
         email as contact,
         dated_at,
+        is_readable,
         case
             when withdrawn_at is not null then withdrawn_at
             when status = 'withdrawn' then updated_at
@@ -39,11 +40,11 @@ clocks as (
             when status = 'withdrawn' then 'updated_at'
             else 'legacy_shop.customers.update_date'
         end as member_withdrawn__clock_source,
-        last_acted_at as member_inactive__clock_at,
+        case when is_activity_known then last_acted_at end as member_inactive__clock_at,
         case
             when status = 'active' and not is_leaver and email is not null then activity_source
         end as member_inactive__clock_source,
-        last_acted_at as member_unreachable__clock_at,
+        case when is_activity_known then last_acted_at end as member_unreachable__clock_at,
         case
             when status = 'active' and not is_leaver and email is null then activity_source
         end as member_unreachable__clock_source,
@@ -57,4 +58,4 @@ clocks as (
 
 ),
 
-{{ records_of('shop.members', clocks='clocks') }}
+{{ records_of('shop.members', clocks='clocks', has_readable=true) }}

@@ -40,6 +40,7 @@ clocks as (
         source.message_id,
         cast(null as bigint) as subject_key,
         source.email as contact,
+        source.is_readable,
         cast(null as timestamp) as dated_at,
         coalesce(source.kind = 'deletion_notice', false) and graces.contact is not null as starts_a_grace,
         case when source.sent_at <= as_of.as_of then source.sent_at end as message_log__clock_at,
@@ -53,4 +54,4 @@ clocks as (
 
 ),
 
-{{ records_of('mailing.messages', clocks='clocks', kept_if='starts_a_grace') }}
+{{ records_of('mailing.messages', clocks='clocks', has_readable=true, kept_if='starts_a_grace') }}

@@ -24,9 +24,11 @@ settings as (
     select
         max(case when setting = 'business_time_zone' then value end) as zone,
         max(case when setting = 'fiscal_year_first_month' then cast(value as integer) end) as first_month,
-        max(case when setting = 'fiscal_filing_period' then {{ period_part('value', 'M') }} end) as filing_months,
-        max(case when setting = 'order_open_after_delivery' then {{ period_part('value', 'D') }} end) as open_days_after_delivery,
-        max(case when setting = 'order_open_undelivered' then {{ period_part('value', 'D') }} end) as open_days_undelivered
+        {%- for setting in ['fiscal_filing_period', 'order_open_after_delivery', 'order_open_undelivered'] %}
+        max(case when setting = '{{ setting }}' then {{ period_months('value') }} end) as {{ setting }}_months,
+        max(case when setting = '{{ setting }}' then {{ period_days('value') }} end) as {{ setting }}_days
+        {{- ',' if not loop.last }}
+        {%- endfor %}
     from {{ ref('policy_settings') }}
 
 ),
@@ -38,12 +40,10 @@ existing as (
         orders.member_id,
         orders.email,
         orders.is_still_personal,
+        orders.is_readable,
         orders.ordered_at as dated_at,
         settings.zone,
-        settings.first_month,
-        settings.filing_months,
-        settings.open_days_after_delivery,
-        settings.open_days_undelivered,
+        settings.* exclude (zone),
         case when orders.ordered_at <= as_of.as_of then orders.ordered_at end as ordered_at,
         case when orders.delivered_at <= as_of.as_of then orders.delivered_at end as delivered_at
     from orders
@@ -67,7 +67,7 @@ fiscal as (
 
     select
         *,
-        cast(months_from_start - months_from_start % 12 + 12 + first_month - 1 + filing_months as integer) as filing_month
+        cast(months_from_start - months_from_start % 12 + 12 + first_month - 1 as integer) as next_fiscal_month
     from calendar
 
 ),
@@ -78,6 +78,7 @@ clocks as (
         fiscal.order_id,
         fiscal.member_id as subject_key,
         fiscal.email as contact,
+        fiscal.is_readable,
         fiscal.dated_at,
         fiscal.is_still_personal,
         guest_clocks.clock_at as guest_inactive__clock_at,
@@ -92,15 +93,21 @@ clocks as (
             else 'ordered_at'
         end as order_personal_data__clock_source,
         coalesce(
-            {{ moved_by('fiscal.delivered_at', 0, 'fiscal.open_days_after_delivery') }},
-            {{ moved_by('fiscal.ordered_at', 0, 'fiscal.open_days_undelivered') }}
+            {{ moved_by('fiscal.delivered_at', 'fiscal.order_open_after_delivery_months', 'fiscal.order_open_after_delivery_days') }},
+            {{ moved_by('fiscal.ordered_at', 'fiscal.order_open_undelivered_months', 'fiscal.order_open_undelivered_days') }}
         ) as order_open__clock_at,
         case
             when not fiscal.is_still_personal then null
             when fiscal.delivered_at is not null then 'delivered_at'
             else 'ordered_at'
         end as order_open__clock_source,
-        {{ zone_to_utc("cast(make_date(fiscal.filing_month // 12, fiscal.filing_month % 12 + 1, 1) as timestamp)", 'fiscal.zone') }} as order_ledger__clock_at,
+        {{ zone_to_utc(
+            moved_by(
+                'cast(make_date(fiscal.next_fiscal_month // 12, fiscal.next_fiscal_month % 12 + 1, 1) as timestamp)',
+                'fiscal.fiscal_filing_period_months', 'fiscal.fiscal_filing_period_days'
+            ),
+            'fiscal.zone'
+        ) }} as order_ledger__clock_at,
         'ordered_at' as order_ledger__clock_source
     from fiscal
     left join guest_clocks
@@ -108,4 +115,4 @@ clocks as (
 
 ),
 
-{{ records_of('shop.orders', clocks='clocks', register=ref('records_members'), follows_if='due.is_still_personal') }}
+{{ records_of('shop.orders', clocks='clocks', has_readable=true, register=ref('records_members'), follows_if='due.is_still_personal') }}
