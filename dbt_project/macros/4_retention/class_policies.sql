@@ -5,7 +5,7 @@
 {%- macro class_policies(table) -%}
     {%- set rows = [] -%}
     {%- set relation = ref('deletion_classes') -%}
-    {%- if execute -%}
+    {%- if execute and not kigen.is_only_described(relation) -%}
         {%- set query -%}
             select
                 deletion_class, period_months, period_days, has_notice, notice_months, notice_days,

@@ -11,10 +11,12 @@
         `follows`).
     follows_if: SQL over the CTE's row, `given`: whether there is anything left to follow with.
     kept_if: SQL over the same row: whether the record must stay, whatever its classes say.
+    has_readable: whether the CTE has a boolean is_readable, false where a key or a time of the row could
+        not be read: such a row is unclassed, as one whose key stands twice.
 
     Returns one row per record: its keys, subject_key, contact, for each class clock, deadline and
     state, and the record's own state, with the class, the deadline and the action it comes from. -#}
-{%- macro records_of(table, clocks, register=none, follows_if='true', kept_if=none) -%}
+{%- macro records_of(table, clocks, register=none, follows_if='true', kept_if=none, has_readable=false) -%}
 {%- set as_of_relation = ref('as_of') -%}
 {%- set duplicates = ref('duplicate_keys') -%}
 {%- set erasures = ref('erasure_reach') -%}
@@ -35,6 +37,11 @@ select * from {{ clocks }}
 {%- set keys = declared['keys'] -%}
 {%- set given_keys = [] -%}
 {%- for key in keys -%}{%- do given_keys.append('given.' ~ key) -%}{%- endfor -%}
+{#- Text keys that differ may be read as one. -#}
+{%- set has_text_key = [] -%}
+{%- for column in adapter.get_columns_in_relation(declared.relation) if column.is_string() -%}
+    {%- for key in keys if key | lower == adapter.quote(column.name) | lower -%}{%- do has_text_key.append(key) -%}{%- endfor -%}
+{%- endfor -%}
 {%- set acting = policies | rejectattr('floor', 'equalto', 'only') | list -%}
 {%- set noticed = acting | selectattr('has_notice') | list -%}
 {%- set waived = noticed | selectattr('is_waived_for_left_mailbox') | list -%}
@@ -64,7 +71,14 @@ noted as (
     select
         given.*,
         lookups.*,
-        {{ kigen.record_key(given_keys) }} is null or duplicates.record_key is not null as is_unclear
+        {{ kigen.record_key(given_keys) }} is null
+        or duplicates.record_key is not null
+        {%- if has_text_key %}
+        or count(*) over (partition by {{ kigen.record_key(given_keys) }}) > 1
+        {%- endif %}
+        {%- if has_readable %}
+        or not coalesce(given.is_readable, false)
+        {%- endif %} as is_unclear
         {%- if erasable %},
         least(
             {{ kigen.earliest_moment('by_subject.verified_ats', 'given.dated_at is null or moment >= given.dated_at') }},
@@ -331,6 +345,7 @@ leaving as (
 
 ),
 
+{% if 'subject' in follows.by %}
 -- ... and those that went before, for followers that were kept then, or came later.
 stray_subjects as (
 
@@ -393,6 +408,7 @@ departed_subjects as (
     where acts.subject_key is null
 
 ),
+{% endif %}
 {% if 'contact' in follows.by %}
 staying_contacts as (
 
@@ -485,7 +501,7 @@ binding_rows as (
 
     union all
     {% endif %}
-    {%- if follows %}
+    {%- if follows and 'subject' in follows.by %}
     select
         {{ kigen.record_key(keys) }} as record_key,
         departed_subjects.deletion_class,
@@ -496,10 +512,12 @@ binding_rows as (
     where
         not due.is_unclear
         and {{ follows_if }}
-    {%- if 'contact' in follows.by %}
+    {%- endif %}
+    {%- if follows and follows.by | length > 1 %}
 
     union all
-
+    {% endif %}
+    {%- if follows and 'contact' in follows.by %}
     select
         {{ kigen.record_key(keys) }} as record_key,
         departed_contacts.deletion_class,
@@ -510,7 +528,6 @@ binding_rows as (
     where
         not due.is_unclear
         and {{ follows_if }}
-    {%- endif %}
     {%- endif %}
 
 ),
@@ -730,9 +747,7 @@ judged as (
         {{ key }},
         {%- endfor %}
         subject_key,
-        {%- if noticed or declared.register %}
         contact,
-        {%- endif %}
         {{ kigen.state_of_rank('record_rank', "'unclassed'") }} as state,
         action,
         least(

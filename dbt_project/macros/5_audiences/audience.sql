@@ -8,8 +8,9 @@
         switch; member: SQL over `subjects`, whether the subject may be written to at all.
     subject_as, contact_as: what the two columns are called in the audience.
 
-    Marketing needs the contact point's word, a grant of this very subject since its last refusal, the
-    flag, and no suppression; every class needs an active record and no bar (DESIGN section 5). -#}
+    A purpose that needs consent needs the contact point's word, a grant of this very subject since its
+    last refusal, the flag, and no suppression; every class needs an active record, a subject who has not
+    left, and no bar (DESIGN section 5). -#}
 {%- macro audience(subjects, records, purpose, message_class, contact='contact', flag='true', member='true', subject_as='subject_key', contact_as='contact') -%}
 with standings as (
 
@@ -51,12 +52,15 @@ where reason is not null
 {%- set grants = ref('subject_grants') -%}
 {%- set bars = ref('open_bars') -%}
 {%- set barred = ref('barred_contacts') -%}
+{%- set left = ref('subjects') -%}
 {%- set purposes = ref('purposes') -%}
-{%- if execute -%}
-    {%- set known = run_query("select message_class from " ~ purposes ~ " where purpose = '" ~ purpose ~ "'").columns[0].values() | list -%}
-    {%- if known != [message_class] -%}
-        {{- exceptions.raise_compiler_error("Model " ~ model.name ~ ": purpose '" ~ purpose ~ "' with message class '" ~ message_class ~ "' is not what policy_purposes.csv says (" ~ (known | join(', ') or 'no such purpose') ~ ").") -}}
+{%- set needs = namespace(consent=true) -%}
+{%- if execute and not kigen.is_only_described(purposes) -%}
+    {%- set known = run_query("select message_class, needs_consent from " ~ purposes ~ " where purpose = '" ~ purpose ~ "'").rows -%}
+    {%- if known | length != 1 or known[0][0] != message_class -%}
+        {{- exceptions.raise_compiler_error("Model " ~ model.name ~ ": purpose '" ~ purpose ~ "' with message class '" ~ message_class ~ "' is not what policy_purposes.csv says (" ~ (known | map(attribute=0) | join(', ') or 'no such purpose') ~ ").") -}}
     {%- endif -%}
+    {%- set needs.consent = message_class == 'marketing' or known[0][1] -%}
 {%- endif -%}
 select
     subject_key,
@@ -80,9 +84,10 @@ from (
         case
             when bars.reason is not null then 'regression_' || bars.reason
             when records.state is null or records.state <> 'active' then 'record_' || coalesce(records.state, 'unknown')
+            when left_subjects.subject_key is not null then 'has_left'
             when subjects.{{ contact }} is null then 'no_contact_point'
             when not coalesce({{ member }}, false) then 'not_a_member'
-            {%- if message_class == 'marketing' %}
+            {%- if needs.consent %}
             when words.contact is null then 'no_word'
             when not words.is_granted then 'word_is_no'
             when
@@ -100,6 +105,11 @@ from (
         end as reason
     from {{ subjects }} as subjects
     left join {{ records }} as records on subjects.subject_key = records.subject_key
+    left join (
+        select distinct subject_key
+        from {{ left }}
+        where has_left
+    ) as left_subjects on {{ kigen.subject_key('subjects.subject_key') }} = left_subjects.subject_key
     left join {{ words }} as words
         on
             subjects.{{ contact }} = words.contact

@@ -3,8 +3,8 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    on_schema_change='fail',
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where table_name || '|' || record_key not in (select table_name || '|' || record_key from {{ ref('remembered_keys') }}){% endif %}"
+    on_schema_change='append_new_columns',
+    pre_hook="{% if is_incremental() %}delete from {{ this }} where key_id <> (select pads.key_id from {{ kigen.pads() }} as pads) or table_name || '|' || record_key not in (select table_name || '|' || record_key from {{ ref('remembered_keys') }}){% endif %}"
 ) }}
 
 with fresh as (
@@ -34,7 +34,8 @@ record_digests as (
     select
         fresh.table_name,
         fresh.record_key,
-        {{ digest("fresh.table_name || '|' || fresh.record_key") }} as record_digest
+        {{ digest("fresh.table_name || '|' || fresh.record_key") }} as record_digest,
+        pads.key_id
     from fresh
     cross join pads
 

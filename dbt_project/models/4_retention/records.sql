@@ -13,7 +13,7 @@ with records as (
         deletion_class,
         deadline_at,
         action,
-        {% if model.has_contact %}contact{% else %}cast(null as varchar){% endif %} as contact,
+        contact,
         {% if model.is_erasable %}is_named_by_erasure{% else %}false{% endif %} as is_named_by_erasure
     from {{ model.relation }}
     {% if not loop.last %}
