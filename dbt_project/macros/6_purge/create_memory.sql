@@ -1,16 +1,41 @@
 {#- Create what a purge writes to and the stages read, where it is not there yet: the tables of the
-    schema `memory`, from their declared columns, and the guard's verdicts. Runs before every dbt run. -#}
+    schema `memory`, from their declared columns, and the guard's verdicts. A column that a later version
+    declares is added. Runs before every dbt run; then `refuse_another_key` looks at what is there. -#}
 {%- macro create_memory() -%}
     {%- if execute and flags.WHICH in ['run', 'build', 'test', 'seed'] -%}
         {%- do run_query('create schema if not exists memory') -%}
+        {%- set there = {} -%}
+        {%- for row in run_query("select table_name, column_name from information_schema.columns where table_schema = 'memory' and table_catalog = '" ~ target.database ~ "'").rows -%}
+            {%- do there.setdefault(row[0], []).append(row[1]) -%}
+        {%- endfor -%}
         {%- for source in graph.sources.values() if source.schema == 'memory' -%}
             {%- set columns = [] -%}
             {%- for column in source.columns.values() -%}
                 {%- do columns.append(column.name ~ ' ' ~ column.data_type) -%}
+                {%- if source.name in there and column.name not in there[source.name] -%}
+                    {%- do run_query('alter table memory.' ~ source.name ~ ' add column ' ~ column.name ~ ' ' ~ column.data_type) -%}
+                {%- endif -%}
             {%- endfor -%}
-            {%- do run_query('create table if not exists memory.' ~ source.name ~ ' (' ~ columns | join(', ') ~ ')') -%}
+            {%- if source.name not in there -%}
+                {%- do run_query('create table if not exists memory.' ~ source.name ~ ' (' ~ columns | join(', ') ~ ')') -%}
+            {%- endif -%}
         {%- endfor -%}
         {%- do run_query('create schema if not exists purge') -%}
         {%- do run_query('create table if not exists purge.guard_verdicts (plan_digest varchar, run_id varchar, decided_at timestamp)') -%}
+        {%- do kigen.refuse_another_key() -%}
+    {%- endif -%}
+{%- endmacro -%}
+
+
+{#- Refuse a memory that was written with another key than the one at hand: its suppressions would match
+    nobody, and who must not be mailed would be. -#}
+{%- macro refuse_another_key() -%}
+    {%- set tables = [] -%}
+    {%- for source in graph.sources.values() if source.schema == 'memory' and 'key_id' in source.columns -%}
+        {%- do tables.append('select key_id from memory.' ~ source.name) -%}
+    {%- endfor -%}
+    {%- set foreign = run_query('select count(*) from (' ~ tables | join(' union all ') ~ ') as written where key_id is distinct from (select pads.key_id from ' ~ kigen.pads() ~ ' as pads)').rows[0][0] -%}
+    {%- if foreign -%}
+        {{- exceptions.raise_compiler_error('The memory of purges holds ' ~ foreign ~ ' digests made with another key than that of the key file, so nobody it remembers could be recognised; nothing was built. Put the right key file back: KIGEN_KEY, or keys/kigen_key.duckdb under KIGEN_HOME.') -}}
     {%- endif -%}
 {%- endmacro -%}

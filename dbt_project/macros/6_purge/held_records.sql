@@ -4,6 +4,8 @@
     records: a relation or CTE with table_name, record_key, subject_key and contact.
     Returns table_name, record_key, hold_id. -#}
 {%- macro held_records(records) -%}
+{%- set registers = [] -%}
+{%- for table in kigen.governed_tables() if table.register -%}{%- do registers.append("'" ~ table.name ~ "'") -%}{%- endfor -%}
 select
     records.table_name,
     records.record_key,
@@ -11,7 +13,12 @@ select
 from {{ records }} as records
 inner join {{ ref('hold_reach') }} as reach
     on
-        (reach.table_name is null or reach.table_name = records.table_name)
+        (
+            reach.table_name is null
+            or reach.table_name = records.table_name
+            -- A hold on a subject keeps the subject's own row, whatever table it names.
+            or (reach.reach_kind in ('subject', 'contact') and records.table_name in ({{ (registers or ['null']) | join(', ') }}))
+        )
         and (
             reach.reach_kind = 'all'
             or (reach.reach_kind = 'subject' and reach.reach_key = records.subject_key)

@@ -23,14 +23,15 @@
         {%- endcall -%}
         {%- do kigen._purge_ask_proofs() -%}
         {%- do kigen._purge_remember() -%}
-        {%- do kigen._purge_write_ledger(target_relation) -%}
+        {%- set run_no = kigen._purge_next_run(target_relation) -%}
+        {%- do kigen._purge_write_ledger(target_relation, run_no) -%}
         {%- set purged = [] -%}
         {%- for table in kigen.purge_order() -%}
-            {%- do purged.append(kigen._purge_table(table, target_relation, plan_digest)) -%}
+            {%- do purged.append(kigen._purge_table(table, run_no, plan_digest)) -%}
         {%- endfor -%}
         {%- do run_query('delete from purge.guard_verdicts') -%}
         {%- set rows = purged | sum -%}
-        {%- set told = run_query("select string_agg(table_name || ' ' || (deleted + anonymised), ', ' order by table_name) from memory.purge_counts where run_no = (select max(run_no) from memory.purge_counts) and deleted + anonymised > 0") -%}
+        {%- set told = run_query("select string_agg(table_name || ' ' || (deleted + anonymised), ', ' order by table_name) from memory.purge_counts where run_no = " ~ run_no ~ " and deleted + anonymised > 0") -%}
         {%- call noop_statement('main', 'PURGE ' ~ (told.columns[0].values()[0] if rows else 'nothing was due'), 'PURGE', rows) -%}{%- endcall -%}
     {%- endif -%}
 
@@ -53,6 +54,7 @@
             deletion_class varchar,
             deadline_at timestamp,
             purged_at timestamp,
+            clock_source varchar,
             is_notice_required boolean,
             is_notice_waived boolean,
             notice_sent_at timestamp,
@@ -100,10 +102,12 @@
     alone, and no violation. -#}
 {%- macro _purge_ask_proofs() -%}
     {%- set red = [] -%}
+    {%- set asked = [] -%}
     {%- for node in graph.nodes.values() | sort(attribute='name') if node.resource_type == 'model' -%}
         {%- set declared = kigen.node_meta(node).get('kigen') or {} -%}
         {%- if declared.get('gate') == 'before' and declared.get('severity', 'error') != 'warn' -%}
             {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) -%}
+            {%- do asked.append(node.name) -%}
             {%- set taken = ' semi join doomed using (table_name, record_key)' if declared.get('about') == 'plan' else '' -%}
             {%- set violations = run_query('select count(*) from ' ~ relation ~ taken).rows[0][0] -%}
             {%- if violations -%}
@@ -111,6 +115,9 @@
             {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
+    {%- if not asked -%}
+        {{- exceptions.raise_compiler_error('purge_ledger: the project has no proof of gate `before`, and nothing is purged unproved. Are the models of 7_proofs disabled?') -}}
+    {%- endif -%}
     {%- if red -%}
         {{- exceptions.raise_compiler_error('purge_ledger: nothing is purged while a proof is red. Red, with how many violations: ' ~ red | join(', ') ~ '. Look at what they name.') -}}
     {%- endif -%}
@@ -140,29 +147,39 @@
 {%- endmacro -%}
 
 
+{#- The number of this purge: one more than any the ledger or the counts have; a purge that found every
+    planned row gone has counts, and no ledger row. -#}
+{%- macro _purge_next_run(ledger) -%}
+    {{- return(run_query('select 1 + greatest((select coalesce(max(run_no), 0) from ' ~ ledger ~ '), (select coalesce(max(run_no), 0) from memory.purge_counts))').rows[0][0]) -}}
+{%- endmacro -%}
+
+
 {#- One ledger row per doomed row, chained to the run before: the chain digest covers the digest of that
     run and this run's rows in a fixed order. -#}
-{%- macro _purge_write_ledger(ledger) -%}
+{%- macro _purge_write_ledger(ledger, run_no) -%}
     {%- do run_query(
         'insert into ' ~ ledger ~ ' '
-        ~ 'with last_run as (select coalesce(max(run_no), 0) as run_no, coalesce(max_by(chain_digest, run_no), ' ~ "''" ~ ') as chain_digest from ' ~ ledger ~ '), '
+        ~ 'with last_run as (select coalesce(max_by(chain_digest, run_no), ' ~ "''" ~ ') as chain_digest from ' ~ ledger ~ '), '
         ~ 'lines as (select ' ~ kigen.chain_line('doomed') ~ ' as line from doomed), '
-        ~ 'chain as (select sha256(any_value(last_run.chain_digest) || chr(10) || ' ~ kigen.digest_of_lines('lines.line', 'lines.line') ~ ') as chain_digest, any_value(last_run.run_no) + 1 as run_no from lines cross join last_run) '
-        ~ 'select chain.run_no, plan_digest, table_name, record_digest, action, deletion_class, deadline_at, purged_at, is_notice_required, is_notice_waived, notice_sent_at, grace_until, floor_until, cast(hold_id as varchar), key_id, chain.chain_digest from doomed cross join chain'
+        ~ 'chain as (select sha256(any_value(last_run.chain_digest) || chr(10) || ' ~ kigen.digest_of_lines('lines.line', 'lines.line') ~ ') as chain_digest from lines cross join last_run) '
+        ~ 'select ' ~ run_no ~ ', plan_digest, table_name, record_digest, action, deletion_class, deadline_at, purged_at, clock_source, is_notice_required, is_notice_waived, notice_sent_at, grace_until, floor_until, cast(hold_id as varchar), key_id, chain.chain_digest from doomed cross join chain'
     ) -%}
 {%- endmacro -%}
 
 
-{#- One ledger row as a line of text, for the chain. -#}
+{#- One ledger row as a line of text, for the chain: every column but the run's own two. -#}
 {%- macro chain_line(alias) -%}
-    {%- for column in ['plan_digest', 'table_name', 'record_digest', 'action', 'deletion_class', 'deadline_at', 'purged_at'] -%}
+    {%- for column in [
+        'plan_digest', 'table_name', 'record_digest', 'action', 'deletion_class', 'deadline_at', 'purged_at', 'clock_source',
+        'is_notice_required', 'is_notice_waived', 'notice_sent_at', 'grace_until', 'floor_until', 'hold_id', 'key_id'
+    ] -%}
         coalesce(cast({{ alias }}.{{ column }} as varchar), ''){{ " || chr(9) || " if not loop.last }}
     {%- endfor -%}
 {%- endmacro -%}
 
 
 {#- Take the doomed rows of one table, and count it. Returns how many rows it took. -#}
-{%- macro _purge_table(table, ledger, plan_digest) -%}
+{%- macro _purge_table(table, run_no, plan_digest) -%}
     {%- set counted = run_query(
         'select (select count(*) from ' ~ table.relation ~ ')'
         ~ ", (select count(*) from " ~ ref('purge_plan') ~ " where table_name = '" ~ table.name ~ "')"
@@ -172,7 +189,7 @@
     {%- set before, planned, to_delete, to_anonymise = counted[0], counted[1], counted[2], counted[3] -%}
     {%- if to_anonymise -%}
         {%- set nulls = [] -%}
-        {%- for column in table.personal + ([table.subject] if table.subject else []) if column not in table['keys'] -%}
+        {%- for column in (table.personal + ([table.subject] if table.subject else [])) | unique if column not in table['keys'] -%}
             {%- do nulls.append(column) -%}
         {%- endfor -%}
         {%- do run_query('update ' ~ table.relation ~ ' set ' ~ nulls | join(' = null, ') ~ ' = null where ' ~ kigen._purge_is_doomed(table, 'anonymise')) -%}
@@ -193,7 +210,7 @@
     {%- endif -%}
     {%- if planned -%}
         {%- do run_query(
-            "insert into memory.purge_counts select coalesce((select max(run_no) from " ~ ledger ~ "), 0), '" ~ plan_digest ~ "', '" ~ table.name ~ "', "
+            "insert into memory.purge_counts select " ~ run_no ~ ", '" ~ plan_digest ~ "', '" ~ table.name ~ "', "
             ~ before ~ ', ' ~ planned ~ ', ' ~ to_delete ~ ', ' ~ to_anonymise ~ ', ' ~ (planned - to_delete - to_anonymise) ~ ', ' ~ after ~ ', as_of from ' ~ ref('as_of')
         ) -%}
     {%- endif -%}
@@ -208,9 +225,9 @@
     {%- if keys | length == 1 -%}
         {%- set types = {} -%}
         {%- for column in adapter.get_columns_in_relation(table.relation) -%}
-            {%- do types.update({column.name: column.dtype}) -%}
+            {%- do types.update({adapter.quote(column.name) | lower: column.dtype}) -%}
         {%- endfor -%}
-        {{- keys[0] }} in (select try_cast(doomed.record_key as {{ types[keys[0]] }}) from doomed where doomed.table_name = '{{ table.name }}' and doomed.action = '{{ action }}')
+        {{- keys[0] }} in (select try_cast(doomed.record_key as {{ types[keys[0] | lower] }}) from doomed where doomed.table_name = '{{ table.name }}' and doomed.action = '{{ action }}')
     {%- else -%}
         {{- kigen.record_key(keys) }} in (select doomed.record_key from doomed where doomed.table_name = '{{ table.name }}' and doomed.action = '{{ action }}')
     {%- endif -%}

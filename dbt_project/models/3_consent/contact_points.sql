@@ -4,8 +4,8 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    on_schema_change='fail',
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where contact not in (select contact from {{ ref('seen_contacts') }}){% endif %}"
+    on_schema_change='append_new_columns',
+    pre_hook="{% if is_incremental() %}delete from {{ this }} where key_id <> (select pads.key_id from {{ kigen.pads() }} as pads) or contact not in (select contact from {{ ref('seen_contacts') }}){% endif %}"
 ) }}
 
 with seen as (
@@ -34,7 +34,8 @@ contact_points as (
 
     select
         fresh.contact,
-        {{ digest('fresh.contact') }} as contact_digest
+        {{ digest('fresh.contact') }} as contact_digest,
+        pads.key_id
     from fresh
     cross join pads
 

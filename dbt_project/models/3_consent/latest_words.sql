@@ -22,7 +22,7 @@ remembered as (
         true as is_by_person,
         since as said_at
     from {{ ref('suppressed_contacts') }}
-    where reason not in ('purge', 'erasure_verified')
+    where coalesce(reason, '') not in ('purge', 'erasure_verified')
 
 ),
 

@@ -1,5 +1,8 @@
--- One row per row of the frozen plan that is still expired, judged anew when the purge begins, with the
--- evidence the ledger keeps. A planned row that has gone, or is expired no longer, is not here.
+-- One row per row of the frozen plan that is still expired under its class, judged anew when the purge
+-- begins, with the evidence the ledger keeps. A planned row that has gone, or is expired no longer, is not
+-- here. A table: the purge and all it remembers read it.
+{{ config(materialized='table') }}
+
 with plan as (
 
     select * from {{ ref('purge_plan') }}
@@ -43,6 +46,7 @@ due as (
         plan.deadline_at,
         records.subject_key,
         records.contact,
+        states.clock_source,
         states.notice_sent_at,
         states.grace_until,
         states.floor_until,
@@ -54,7 +58,7 @@ due as (
             plan.table_name = records.table_name
             and plan.record_key = records.record_key
             and (plan.action = records.action or records.action = 'delete')
-    left join states
+    inner join states
         on
             plan.table_name = states.table_name
             and plan.record_key = states.record_key

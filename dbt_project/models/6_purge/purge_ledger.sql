@@ -51,6 +51,7 @@ ledger as (
         due.deletion_class,
         due.deadline_at,
         as_of.as_of as purged_at,
+        due.clock_source,
         due.is_notice_required,
         due.is_notice_waived,
         due.notice_sent_at,

@@ -40,7 +40,8 @@ remembered as (
 
     select
         {{ digest('leaving.contact') }} as contact_digest,
-        as_of.as_of as left_at
+        as_of.as_of as left_at,
+        pads.key_id
     from leaving
     cross join as_of
     cross join pads

@@ -27,7 +27,8 @@ remembered as (
         {{ digest("due.table_name || '|' || due.record_key") }} as record_digest,
         due.deletion_class,
         due.deadline_at,
-        as_of.as_of as purged_at
+        as_of.as_of as purged_at,
+        pads.key_id
     from due
     cross join as_of
     cross join pads

@@ -43,7 +43,7 @@ purged_contacts as (
 
     select
         contact,
-        min_by(deletion_class, deadline_at) as deletion_class,
+        min_by(deletion_class, row(deadline_at, deletion_class)) as deletion_class,
         min(deadline_at) as deadline_at
     from subjects
     group by contact
@@ -140,7 +140,8 @@ suppressions as (
         due_suppressions.reason,
         due_suppressions.since,
         due_suppressions.deletion_class,
-        due_suppressions.deadline_at
+        due_suppressions.deadline_at,
+        pads.key_id
     from due_suppressions
     cross join pads
 

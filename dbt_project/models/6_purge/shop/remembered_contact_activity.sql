@@ -46,7 +46,8 @@ remembered as (
 
     select
         {{ digest('staying.contact') }} as contact_digest,
-        clocks.clock_at as last_acted_at
+        clocks.clock_at as last_acted_at,
+        pads.key_id
     from staying
     inner join touched on staying.contact = touched.contact
     inner join {{ ref('guest_clocks') }} as clocks on staying.contact = clocks.email

@@ -37,7 +37,7 @@ touched as (
 grants as (
 
     select
-        grants.subject_key as member_id,
+        {{ as_type('grants.subject_key', 'bigint') }} as member_id,
         grants.granted_in_person_at as granted_at
     from {{ ref('subject_grants') }} as grants
     inner join {{ ref('policy_settings') }} as settings
