@@ -1,9 +1,9 @@
-{#- Every column of a source, seed or model that carries a tag, as a list of dicts: schema_name,
+{#- Every column of a source, seed, model or snapshot that carries a tag, as a list of dicts: schema_name,
     table_name, column_name, data_category, resource_type. Empty while dbt parses. -#}
 {%- macro tagged_columns() -%}
     {%- set tagged = [] -%}
     {%- if execute -%}
-        {%- for node in (graph.sources.values() | list) + (graph.nodes.values() | list) if node.resource_type in ['source', 'seed', 'model'] -%}
+        {%- for node in (graph.sources.values() | list) + (graph.nodes.values() | list) if node.resource_type in ['source', 'seed', 'model', 'snapshot'] -%}
             {%- for column in node.columns.values() -%}
                 {%- set category = kigen.node_meta(column).get('pii', 'none') -%}
                 {%- if category != 'none' -%}

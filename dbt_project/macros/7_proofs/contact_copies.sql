@@ -12,12 +12,12 @@
         {%- set governed = [] -%}
         {%- for table in kigen.governed_tables() -%}{%- do governed.append(table.relation | string) -%}{%- endfor -%}
         {%- set categories = kigen.contact_categories() -%}
-        {%- for node in (graph.sources.values() | list) + (graph.nodes.values() | list) if node.resource_type in ['source', 'seed', 'model'] and node.schema != 'memory' -%}
+        {%- for node in (graph.sources.values() | list) + (graph.nodes.values() | list) if node.resource_type in ['source', 'seed', 'model', 'snapshot'] and node.schema != 'memory' -%}
             {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.get('identifier') or node.get('alias')) -%}
             {%- set is_stage = node.package_name == 'kigen' and node.resource_type != 'source' and node.fqn[1] in stages -%}
             {%- if relation | string not in governed and not is_stage -%}
                 {%- for column in node.columns.values() if kigen.node_meta(column).get('pii') in categories -%}
-                    {%- set value = 'cast(' ~ column.name ~ ' as varchar)' -%}
+                    {%- set value = 'cast(' ~ adapter.quote(column.name) ~ ' as varchar)' -%}
                     {%- if load_relation(relation) is not none -%}
                         {%- do selects.append(
                             "select '" ~ node.schema ~ "' as schema_name, '" ~ relation.identifier ~ "' as table_name, '" ~ column.name ~ "' as column_name, "

@@ -1,5 +1,5 @@
--- Runs whose tables lost more than the ledger says: a purge without its record. And tables that hold
--- fewer rows now than when the last purge left them.
+-- Runs whose tables lost more than the ledger says: a purge without its record. And, judged by the T of the
+-- last purge, tables that hold fewer rows than it left them: on later days their owner may have deleted some.
 with ledger as (
 
     select * from {{ ref('purge_ledger') }}
@@ -28,6 +28,7 @@ last_counts as (
     select
         table_name,
         max_by(rows_after, run_no) as rows_after,
+        max_by(purged_at, run_no) as purged_at,
         max(run_no) as run_no
     from counts
     group by table_name
@@ -66,6 +67,7 @@ violations as (
         last_counts.rows_after - coalesce(here.row_count, 0) as taken_count,
         cast(0 as bigint) as written_count
     from last_counts
+    inner join {{ ref('as_of') }} as as_of on last_counts.purged_at = as_of.as_of
     left join here on last_counts.table_name = here.table_name
     where coalesce(here.row_count, 0) < last_counts.rows_after
 

@@ -48,7 +48,7 @@ warned as (
     cross join {{ ref('as_of') }} as as_of
     where
         notices.sent_at > planned.clock_at
-        and {{ moved_by('notices.sent_at', 'planned.notice_months', 'planned.notice_days') }} >= planned.deadline_at
+        and notices.sent_at >= {{ moved_by('planned.deadline_at', '-planned.notice_months', '-planned.notice_days') }}
         and {{ moved_by('notices.sent_at', 'planned.notice_months', 'planned.notice_days') }} <= as_of.as_of
 
 ),

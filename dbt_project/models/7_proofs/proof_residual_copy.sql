@@ -1,11 +1,22 @@
--- Columns that hold the address of a purged contact, and that nobody governs; with how many. Records
--- still within their own class are no copies; those past it are proof_expired_record_survives.
+-- Columns that hold the address of a purged contact, and that nobody governs, and governed tables with a
+-- record of one that a plan should have taken; with how many. Records still within their own class are
+-- no copies (DESIGN section 5).
 -- A table, not a view: it needs the key, and whoever reads the proofs does not have it.
 {{ config(materialized='table') }}
 
 with copies as (
 
     {{ contact_copies() | indent(4) }}
+
+    union all
+
+    select
+        cast(null as varchar) as schema_name,
+        table_name,
+        cast(null as varchar) as column_name,
+        contact
+    from {{ ref('records') }}
+    where state = 'expired'
 
 ),
 
