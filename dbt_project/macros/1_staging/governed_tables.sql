@@ -1,7 +1,7 @@
 {#- The governed tables, as the sources declare them, in the order of their names.
 
     Returns a list of dicts: name ('shop.members'), relation, keys (list of columns), subject and
-    contact (columns or none), classes (list), register, former, stays_purged, purge_last (booleans),
+    contact (columns or none; all columns quoted), classes (list), register, former, stays_purged, purge_last (booleans),
     parent (name or none), follows (dict or none), personal (list of columns tagged pii).
     Empty while dbt parses: the graph is known only when a node runs. -#}
 {%- macro governed_tables() -%}
@@ -12,14 +12,16 @@
             {%- if declared and source.schema != 'memory' -%}
                 {%- set personal = [] -%}
                 {%- for column in source.columns.values() if kigen.node_meta(column).get('pii', 'none') != 'none' -%}
-                    {%- do personal.append(column.name) -%}
+                    {%- do personal.append(adapter.quote(column.name)) -%}
                 {%- endfor -%}
+                {%- set keys = [] -%}
+                {%- for key in ([declared.key] if declared.key is string else declared.key) -%}{%- do keys.append(adapter.quote(key)) -%}{%- endfor -%}
                 {%- do tables.append({
                     'name': source.source_name ~ '.' ~ source.name,
                     'relation': api.Relation.create(database=source.database, schema=source.schema, identifier=source.identifier),
-                    'keys': [declared.key] if declared.key is string else declared.key,
-                    'subject': declared.get('subject'),
-                    'contact': declared.get('contact'),
+                    'keys': keys,
+                    'subject': adapter.quote(declared.subject) if declared.get('subject') else none,
+                    'contact': adapter.quote(declared.contact) if declared.get('contact') else none,
                     'classes': declared.get('deletion_classes', []),
                     'register': declared.get('register', false),
                     'former': declared.get('former', false),
