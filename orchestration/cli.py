@@ -81,6 +81,8 @@ def ui(
 
 def main() -> None:
     """Run the command line; the exit status is 0 only if nothing was refused."""
+    # The warehouse, Dagster's storage and every file beside them are for their owner only.
+    os.umask(0o077)
     try:
         app()
     except REFUSALS as error:
@@ -102,6 +104,8 @@ class _Progress:
         name = _STEPS.get(step, step)
         if event.event_type == DagsterEventType.STEP_START:
             self.started[step] = time.monotonic()
+            if self.console.is_terminal:
+                self.console.print(f"  ...     {name}", style="dim", highlight=False)
         elif event.event_type == DagsterEventType.STEP_SUCCESS:
             self._say("done", name, step)
         elif event.event_type == DagsterEventType.STEP_FAILURE:
@@ -120,6 +124,8 @@ class _Progress:
 def _govern(*, is_purging: bool, is_verbose: bool) -> None:
     # The real standard output: what steps print is silenced, what we print is not.
     console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console.width = 120
     project = current()
     settings = project.settings
     console.print(

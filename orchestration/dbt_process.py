@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -125,8 +125,8 @@ def build(
     dbt: Dbt,
     context: dg.AssetExecutionContext,
     as_of: datetime,
-) -> Iterator[Any]:
-    """Run `dbt build` on the step's own selection, and yield its events.
+) -> Generator[Any, None, Invocation]:
+    """Run `dbt build` on the step's own selection, yield its events, and return what it did.
 
     Raises dagster.Failure if a node failed; the red test of a proof is not a failure here,
     but a red check, and the guard's business.
@@ -135,6 +135,7 @@ def build(
         done = invoke(project, dbt, context, ["build", *WITHOUT_UNIT_TESTS], as_of)
         yield from with_facts(project, done.events)
     fail_if_any(done)
+    return done
 
 
 def fail_if_any(done: Invocation) -> None:

@@ -85,7 +85,7 @@ def clear_the_way(instance: dg.DagsterInstance, on_wait: Callable[[str], None]) 
     """End the runs of killed `kigen` processes, and wait for runs that Dagster itself started.
 
     Call it within `turn`: no other `kigen` is alive then, so a run of one that is not over
-    was killed, and still holds its place in the pool.
+    was killed. Whatever has ended gives its place in the pool back.
     """
     is_told = False
     while True:
@@ -95,6 +95,7 @@ def clear_the_way(instance: dg.DagsterInstance, on_wait: Callable[[str], None]) 
                 instance.report_run_failed(
                     run, message="The process of this run was killed; what it had begun is undone."
                 )
+        free_places(instance)
         alive = [run for run in runs if DOOR_TAG not in run.tags]
         if not alive:
             return
@@ -105,3 +106,23 @@ def clear_the_way(instance: dg.DagsterInstance, on_wait: Callable[[str], None]) 
             )
             is_told = True
         time.sleep(2)
+
+
+def free_places(instance: dg.DagsterInstance) -> int:
+    """Give back the places in the pool of runs that have ended. Returns of how many runs.
+
+    A step gives its place back when it ends; a killed process does not, and every later run
+    would wait for it for ever. A freed place goes to the next in line, which may be a step of
+    another ended run: so it is looked again until there is none.
+    """
+    storage = instance.event_log_storage
+    freed: set[str] = set()
+    while True:
+        holders = storage.get_concurrency_run_ids() - freed
+        runs = {run_id: instance.get_run_by_id(run_id) for run_id in holders}
+        ended = [run_id for run_id, run in runs.items() if run is None or run.is_finished]
+        if not ended:
+            return len(freed)
+        for run_id in ended:
+            storage.free_concurrency_slots_for_run(run_id)
+        freed.update(ended)

@@ -34,11 +34,18 @@ class Pads:
     outer: bytes = field(repr=False)
 
 
-def ensure_key(path: Path) -> None:
+def ensure_key(path: Path, *, is_needed: bool = False) -> None:
     """Make the key file if there is none; refuse one that others can read.
 
-    Two processes that come first at the same time end up with one key. Raises KeyFileError.
+    `is_needed`: digests were made with a key already, so a new one would be of no use: nobody
+    whom they remember could be recognised. Two processes that come first at the same time end
+    up with one key. Raises KeyFileError.
     """
+    if not path.exists() and is_needed:
+        raise KeyFileError(
+            f"The key file {path} is not there, and the warehouse remembers purges by digests "
+            "made with it; put it back from your backup, or name its KIGEN_HOME."
+        )
     if not path.exists():
         _make(path)
     mode = stat.S_IMODE(path.stat().st_mode)
@@ -57,7 +64,9 @@ def read_pads(path: Path) -> Pads:
             rows = connection.execute("select key_id, inner_pad, outer_pad from pads").fetchall()
     except duckdb.Error as error:
         kind = type(error).__name__
-        raise KeyFileError(f"The key file {path} cannot be read: {kind}.") from None
+        raise KeyFileError(
+            f"The key file {path} is not one ({kind}); put the right one back from your backup."
+        ) from None
     if len(rows) != 1 or any(len(pad) != _BLOCK for pad in rows[0][1:]):
         raise KeyFileError(
             f"The key file {path} does not hold one key; put the right one back from your backup."

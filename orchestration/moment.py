@@ -45,7 +45,7 @@ def refusal_of_future(as_of: datetime) -> str | None:
         return None
     return (
         f"T is {format_moment(as_of)} UTC, later than now, and nothing is deleted by a date that "
-        "has not come; leave KIGEN_AS_OF out, or name a past moment."
+        "has not come; name a past moment, or none (KIGEN_AS_OF; in the launchpad, as_of)."
     )
 
 

@@ -19,7 +19,7 @@ from orchestration.declarations import Declarations, load
 from orchestration.settings import Settings
 
 _FINGERPRINT: Final = "kigen_fingerprint"
-_NOT_READ: Final = frozenset({"target", "logs", "dbt_packages", "__pycache__"})
+_NOT_READ: Final = frozenset({"target", "logs", "__pycache__"})
 
 
 class ProjectError(RuntimeError):
@@ -119,7 +119,8 @@ def _fingerprint(settings: Settings) -> str:
     digest.update(json.dumps(told, sort_keys=True).encode())
     seeds = os.environ.get("KIGEN_SEEDS", "../seeds/policy").lstrip("/")
     for root in (settings.project, settings.project / seeds):
-        for folder, folders, files in os.walk(root):
+        # A package that is installed from a folder is a link to it.
+        for folder, folders, files in os.walk(root, followlinks=True):
             folders[:] = sorted(set(folders) - _NOT_READ)
             for name in sorted(files):
                 path = Path(folder) / name

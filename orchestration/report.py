@@ -63,23 +63,31 @@ def _print_audiences(console: Console, summary: Summary) -> None:
 
 
 def _print_records(console: Console, summary: Summary, due: Sequence[PlanCount]) -> None:
-    states = ", ".join(f"{rows} {state}" for state, rows in summary.states.items())
-    console.print(f"\nRecords now: {states or 'none'}", highlight=False)
     purged = {count.table_name: count for count in summary.purged}
-    if not due:
+    console.print()
+    if due:
+        table = _table("due in", "class", "action", "rows")
+        for count in due:
+            table.add_row(count.table_name, count.deletion_class, count.action, str(count.rows))
+        console.print(table)
+    else:
         console.print("Due: nothing", highlight=False)
-        return
-    table = _table("due in", "class", "action", "rows")
-    for count in due:
-        table.add_row(count.table_name, count.deletion_class, count.action, str(count.rows))
-    console.print(table)
-    if not purged:
-        return
-    table = _table("purged in", "before", "deleted", "anonymised", "left alone", "after")
-    for name, done in purged.items():
-        numbers = (done.rows_before, done.deleted, done.anonymised, done.skipped, done.rows_after)
-        table.add_row(name, *map(str, numbers))
-    console.print(table)
+    if purged:
+        table = _table("purged in", "before", "deleted", "anonymised", "left alone", "after")
+        for name, done in purged.items():
+            counts = (
+                done.rows_before,
+                done.deleted,
+                done.anonymised,
+                done.skipped,
+                done.rows_after,
+            )
+            table.add_row(name, *map(str, counts))
+        console.print()
+        console.print(table)
+    states = ", ".join(f"{rows} {state}" for state, rows in summary.states.items())
+    when = "after the purge" if purged else "now"
+    console.print(f"\nRecords {when}: {states or 'none'}", highlight=False)
 
 
 def _print_proofs(console: Console, proofs: Sequence[ProofOutcome]) -> None:

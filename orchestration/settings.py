@@ -52,6 +52,11 @@ class Settings:
                 f"KIGEN_DBT_PROJECT is {str(project)!r}, where there is no dbt_project.yml; "
                 "name the folder of a dbt project."
             )
+        if variables.get("KIGEN_SEEDS", "").startswith("/"):
+            raise SettingsError(
+                f"KIGEN_SEEDS is {variables['KIGEN_SEEDS']!r}, an absolute path, and dbt would write "
+                "over what lies there; name the folder as seen from the dbt project, such as seeds."
+            )
         moment = variables.get("KIGEN_AS_OF", "")
         return cls(
             home=home,

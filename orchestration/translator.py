@@ -73,6 +73,8 @@ class KigenTranslator(DagsterDbtTranslator):
         """
         spec = super().get_asset_spec(manifest, unique_id, project)
         props = self.get_resource_props(manifest, unique_id)
+        if props["resource_type"] == "model":
+            spec = spec.merge_attributes(kinds={str(props["config"]["materialized"])})
         before = None
         if props["resource_type"] == "seed":
             before = RAW_TABLES

@@ -47,12 +47,22 @@ def connect(
     try:
         connection.execute("set TimeZone = 'UTC'")
         if settings.key.exists():
-            connection.execute(f"attach {literal(str(settings.key))} as kigen_key (read_only)")
+            _attach_key(connection, settings.key)
         yield connection
     except duckdb.Error as error:
         raise WarehouseError(f"{settings.warehouse}: {redacted(_told(error))}") from None
     finally:
         connection.close()
+
+
+def _attach_key(connection: duckdb.DuckDBPyConnection, key: Path) -> None:
+    try:
+        connection.execute(f"attach {literal(str(key))} as kigen_key (read_only)")
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"The key file {key} cannot be opened ({type(error).__name__}); put the right one "
+            "back from your backup."
+        ) from None
 
 
 def literal(text: str) -> str:
@@ -138,6 +148,22 @@ def needs_sample(settings: Settings, manifest: Mapping[str, Any]) -> bool:
         f"{', '.join(raw.missing)}. Load them, or take them out of the source YAML; nothing was "
         "created."
     )
+
+
+def has_memory(settings: Settings) -> bool:
+    """Return whether the file holds keyed digests: a purge has been there."""
+    if not settings.warehouse.exists():
+        return False
+    with connect(settings, read_only=True) as connection:
+        tables = connection.execute(
+            "select distinct table_name from duckdb_columns() where database_name = "
+            "current_database() and schema_name = ? and column_name = 'key_id'",
+            [MEMORY_SCHEMA],
+        ).fetchall()
+        return any(
+            connection.execute(f'select 1 from {MEMORY_SCHEMA}."{table}" limit 1').fetchall()
+            for (table,) in tables
+        )
 
 
 _HOLDER: Final = re.compile(r"PID (\d+)")

@@ -9,14 +9,20 @@ from dagster_dbt import dbt_assets
 from orchestration.dbt_process import Dbt, build
 from orchestration.defs.jobs import DELETING_JOBS
 from orchestration.facts import facts_of
-from orchestration.keys import ensure_key
+from orchestration.keys import ensure_key, read_pads
 from orchestration.moment import Moment, refusal_of_future
 from orchestration.project import current
 from orchestration.refusals import refusals_as_failures
 from orchestration.sample import load_sample
 from orchestration.settings import format_moment
 from orchestration.translator import RAW_GROUP, RAW_TABLES, KigenTranslator
-from orchestration.warehouse import WarehouseError, connect, look_for_raw_tables, needs_sample
+from orchestration.warehouse import (
+    WarehouseError,
+    connect,
+    has_memory,
+    look_for_raw_tables,
+    needs_sample,
+)
 
 PROJECT = current()
 
@@ -40,7 +46,8 @@ def raw_tables(context: dg.AssetExecutionContext, moment: Moment) -> dg.Material
         raise dg.Failure(future, allow_retries=False)
     with refusals_as_failures():
         loads_sample = needs_sample(settings, PROJECT.manifest)
-        ensure_key(settings.key)
+        ensure_key(settings.key, is_needed=has_memory(settings))
+        read_pads(settings.key)
         loaded: dict[str, int] = {}
         if loads_sample:
             with connect(settings, read_only=False) as connection:

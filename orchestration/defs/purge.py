@@ -1,12 +1,13 @@
 """The purge, and the rewriting of the file after it: the only steps that take something away."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import dagster as dg
 from dagster_dbt import dbt_assets
 
 from orchestration.dbt_process import Dbt, fail_if_any, invoke, with_facts
+from orchestration.defs.jobs import DELETING_JOBS
 from orchestration.erase import (
     lack_of_space,
     note_deleted,
@@ -14,6 +15,7 @@ from orchestration.erase import (
     read_record,
     rewrite,
 )
+from orchestration.facts import facts_of
 from orchestration.moment import Moment, refusal_of_future
 from orchestration.plan import (
     Plan,
@@ -64,10 +66,15 @@ def purge(context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment) -> Iterat
     context.instance.add_run_tags(context.run.run_id, tags)
     if not plan.rows and not is_first:
         context.log.info("The plan is empty: nothing was purged.")
+        said: dict[str, Any] = {
+            "purged": 0,
+            "plan_digest": plan.digest,
+            "said": "The plan is empty.",
+        }
         yield dg.Output(
             None,
             output_name=PURGE_LEDGER.to_python_identifier(),
-            metadata={"purged": 0, "plan_digest": plan.digest, "said": "The plan is empty."},
+            metadata={**_facts(), **said},
         )
         return
 
@@ -87,8 +94,14 @@ def purge(context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment) -> Iterat
     context.instance.add_run_tags(context.run.run_id, {PURGED_TAG: str(purged)})
     if purged:
         note_deleted(PROJECT.settings)
+    with refusals_as_failures():
+        sources = PROJECT.manifest["sources"]
+        facts = {
+            f"{sources[unique_id]['source_name']}.{sources[unique_id]['name']}": metadata
+            for unique_id, metadata in facts_of(PROJECT, sources).items()
+        }
     for count in counts:
-        context.log_event(_materialization(count, plan))
+        context.log_event(_materialization(count, plan, facts.get(count.table_name, {})))
     for event in with_facts(PROJECT, done.events):
         if isinstance(event, dg.Output):
             more: dict[str, Any] = {"purged": purged, "plan_digest": plan.digest}
@@ -99,6 +112,21 @@ def purge(context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment) -> Iterat
             )
         yield event
     fail_if_any(done)
+    if plan.rows and not counts and context.run.job_name in DELETING_JOBS:
+        # Whoever started a purge must not take its refusal for a success.
+        raise dg.Failure(" ".join(done.said), allow_retries=False)
+
+
+def _facts() -> dict[str, Any]:
+    """Return the columns and rows of the ledger as it stands."""
+    nodes = PROJECT.manifest["nodes"].items()
+    ledger = {
+        unique_id: node
+        for unique_id, node in nodes
+        if KigenTranslator().get_asset_key(node) == PURGE_LEDGER
+    }
+    with refusals_as_failures():
+        return next(iter(facts_of(PROJECT, ledger).values()), {})
 
 
 @dg.asset(
@@ -117,7 +145,9 @@ def erased_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]
     settings = PROJECT.settings
     with refusals_as_failures(), connect(settings, read_only=True) as connection:
         purge_number = last_purge(connection, PROJECT)
-    if purge_number <= read_record(settings).erased_purge:
+    record = read_record(settings)
+    # A restored backup has an older ledger: the number may well be smaller than the last.
+    if record.deleted_not_erased_since is None and purge_number == record.erased_purge:
         return dg.MaterializeResult(
             metadata={"erased": False, "said": "Nothing was deleted since the last time."}
         )
@@ -139,11 +169,14 @@ def erased_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]
     )
 
 
-def _materialization(count: PurgeCount, plan: Plan) -> dg.AssetMaterialization:
+def _materialization(
+    count: PurgeCount, plan: Plan, facts: Mapping[str, Any]
+) -> dg.AssetMaterialization:
     return dg.AssetMaterialization(
         asset_key=count.table_name.split("."),
         description="Rows that a purge took.",
         metadata={
+            **facts,
             "purged": count.deleted + count.anonymised,
             "deleted": count.deleted,
             "anonymised": count.anonymised,

@@ -24,7 +24,7 @@ def raw() -> dg.Definitions:
                 description=spec.description,
                 group_name=spec.group_name,
                 owners=spec.owners,
-                tags=spec.tags,
+                tags={tag: value for tag, value in spec.tags.items() if "/kind/" not in tag},
                 kinds={"duckdb", "table"},
                 metadata={
                     name: value

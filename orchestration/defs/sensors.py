@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration.defs.jobs import PLAN, nightly, rebuild, rebuild_selection
-from orchestration.instance import IN_PROGRESS
+from orchestration.instance import IN_PROGRESS, free_places
 from orchestration.moment import moment_of, run_config
 from orchestration.project import current
 from orchestration.tags import DOOR_TAG, PLAN_DIGEST_TAG, PURGE_RUN_TAG
@@ -41,6 +41,17 @@ def rebuild_after_nightly(
             PLAN_DIGEST_TAG: run.tags.get(PLAN_DIGEST_TAG, ""),
         },
     )
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="A run that was killed gives its place in the pool back, for the next to start.",
+)
+def freed_places(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Free the places of ended runs; starts nothing."""
+    freed = free_places(context.instance)
+    return dg.SkipReason(f"Ended runs that still held a place: {freed}.")
 
 
 @dg.sensor(
