@@ -503,7 +503,7 @@ class World:
             if row["status"] == "granted"
             and row["purpose"] in POLICY_PURPOSES
             and at is not None
-            and (row["source"] in PERSON_SOURCES or row["evidence"])
+            and (row["source"] in PERSON_SOURCES or (row["evidence"] or "").strip())
         ]
 
     @cached_property
@@ -641,10 +641,11 @@ def _withdrawals(world: World) -> Iterator[tuple[str, str, datetime | None]]:
 
 def _stops(world: World) -> Iterator[tuple[str, str, datetime | None]]:
     """DESIGN: "An erasure request of kind erase or stop_use at requested_at, closed or not (a
-    refusal of every marketing purpose; no identity check is needed to stop)."
+    refusal of every marketing purpose; no identity check is needed to stop)." One of a kind nobody
+    knows stops too: a bad row never leads to a mail (section 7).
     """
     for row in world.shop[ERASURE_REQUESTS]:
-        if row["kind"] not in ("erase", "stop_use"):
+        if row["kind"] == "disclose":
             continue
         for email in world.contact_points(row):
             for purpose in MARKETING_PURPOSES:
@@ -1165,11 +1166,9 @@ def claims_of(world: World, table: str, row: Row) -> list[Claim]:
     """All classes of a record: "one row per record and applicable class"."""
     claims = own_claims(world, table, row)
     again = ledger_claim(world, table, row)
-    if again is None or any(
-        claim.deletion_class == again.deletion_class and claim.stage == "expired"
-        for claim in claims
-    ):
+    if again is None:
         return claims
+    # The ledger's class and deadline stand for the record's own in that class.
     return [claim for claim in claims if claim.deletion_class != again.deletion_class] + [again]
 
 
@@ -1524,8 +1523,12 @@ def remember(shop: Shop, judgement: Judgement, as_of: datetime, past: Past | Non
         for email, purpose, at in before.said_refusals - gone.said_refusals
     }
     memory.suppressed |= before.said_suppressions - gone.said_suppressions
+    # "A member's activity goes with the last row that needs it."
+    staying = {row["member_id"] for row in gone.shop[MEMBERS]}
     memory.member_orders |= before.member_orders - gone.member_orders
+    memory.member_orders = {each for each in memory.member_orders if each[0] in staying}
     memory.member_grants |= before.member_grants - gone.member_grants
+    memory.member_grants = {each for each in memory.member_grants if each[0] in staying}
     memory.mailbox_grants |= before.mailbox_grants - gone.mailbox_grants
     memory.guest_activity |= before.guest_orders - gone.guest_orders
     for row in shop[LEGACY_CUSTOMERS]:

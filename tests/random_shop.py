@@ -329,7 +329,7 @@ class _Maker:
                 "status": status,
                 "occurred_at": occurred_at,
                 "source": source,
-                "evidence": self.pick((None, "", "form 3", "form 4")),
+                "evidence": self.pick((None, "", " ", "form 3", "form 4")),
             },
         )
 
@@ -363,7 +363,10 @@ class _Maker:
                 "request_id": self.next_id(ERASURE_REQUESTS),
                 "member_id": member_id,
                 "email": email,
-                "kind": kind or self.weighted((6, "erase"), (2, "stop_use"), (1, "disclose")),
+                "kind": kind
+                or self.weighted(
+                    (12, "erase"), (4, "stop_use"), (2, "disclose"), (1, None), (1, "ERASE")
+                ),
                 "requested_at": requested_at,
                 "identity_verified_at": verified_at,
                 "verification_method": self.pick(("my_page", "letter")) if verified_at else None,

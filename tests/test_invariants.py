@@ -211,7 +211,7 @@ def test_every_model_column_that_holds_a_personal_value_is_tagged(template: Hous
 # Declarations: dbt does not warn of a misspelt key here, so the YAML is linted.
 
 ALLOWED = {
-    "": {"version", "models", "sources"},
+    "": {"version", "models", "sources", "seeds"},
     "model": {"name", "description", "config", "columns", "data_tests"},
     "source": {"name", "description", "schema", "config", "tables"},
     "table": {"name", "description", "config", "columns"},
@@ -222,7 +222,7 @@ ALLOWED = {
 
 
 def yaml_files() -> list[Path]:
-    return sorted([*PROJECT.glob("models/**/*.yml"), *PROJECT.glob("models/**/*.yaml")])
+    return sorted([*PROJECT.glob("models/**/*.yml"), *(REPOSITORY / "seeds").glob("**/*.yml")])
 
 
 @pytest.mark.parametrize("path", yaml_files(), ids=lambda path: path.stem)
@@ -243,7 +243,7 @@ def test_yaml_has_no_key_that_dbt_would_overlook(path: Path) -> None:
 
     content = yaml.safe_load(path.read_text())
     look("", content, path.name)
-    for model in content.get("models", []):
+    for model in content.get("models", []) + content.get("seeds", []):
         look("model", model, model["name"])
     for source in content.get("sources", []):
         look("source", source, source["name"])
@@ -255,9 +255,11 @@ def test_yaml_has_no_key_that_dbt_would_overlook(path: Path) -> None:
 def test_every_model_and_source_is_described_and_its_columns_are_there(
     template: House, manifest: Node, models: dict[str, Node]
 ) -> None:
-    nodes = [*models.values(), *manifest["sources"].values()]
+    seeds = [n for n in manifest["nodes"].values() if n["resource_type"] == "seed"]
+    nodes = [*models.values(), *manifest["sources"].values(), *seeds]
     for node in nodes:
         assert node["description"], node["name"]
+        assert node["config"]["meta"].get("owner"), node["name"]
     columns = set(
         template.rows(
             "select table_schema, table_name, column_name from information_schema.columns"
