@@ -25,6 +25,7 @@ LEFT, CAME_BACK_TO_ACT, NO_MAIL, MAIL = 1, 2, 3, 4
 WITHDRAWN, UNVERIFIED, VERIFIED, FLOORED = 5, 6, 7, 8
 IDLE, IDLE_AWAKENED, IDLE_OPTED_OUT, IDLE_LATE, HELD = 9, 10, 11, 12, 13
 SHARED_NO, SHARED_YES, BACK_OLD, BACK_NEW = 14, 15, 16, 17
+ERASED_WITH_A_PAST = 18  # whose row of the old site has another address, which is held
 
 
 def address(member: int) -> str:
@@ -104,12 +105,14 @@ SHOP: dict[str, list[dict[str, Any]]] = {
         member(SHARED_YES),
         member(BACK_OLD, status="withdrawn", withdrawn_at=T - 20 * DAY),
         member(BACK_NEW, registered_at=T - 10 * DAY),
+        member(ERASED_WITH_A_PAST, legacy_customer_id=ERASED_WITH_A_PAST),
     ],
     "legacy_shop.customers": [
         customer(LEFT, del_flg="1", update_date=T - 5 * YEAR),
         customer(CAME_BACK_TO_ACT, del_flg="1", update_date=T - 300 * DAY),
         customer(NO_MAIL, mailmaga_flg="3"),
         customer(MAIL),
+        customer(ERASED_WITH_A_PAST, email="past@example.com"),
     ],
     "shop.consent_events": [
         grant(1, LEFT, T - 9 * DAY, source="migration", evidence="old site"),
@@ -138,6 +141,8 @@ SHOP: dict[str, list[dict[str, Any]]] = {
         {"request_id": 1, "member_id": UNVERIFIED, "kind": "erase", "requested_at": T - DAY},
         {"request_id": 2, "member_id": VERIFIED, "kind": "erase", "requested_at": T - 2 * DAY,
          "identity_verified_at": T - DAY},
+        {"request_id": 3, "member_id": ERASED_WITH_A_PAST, "kind": "erase", "requested_at": T - 2 * DAY,
+         "identity_verified_at": T - DAY},
     ],
     "mailing.delivery_lists": [{"list_id": 1, "campaign_id": "1", "created_at": T - 9 * DAY}],
     "mailing.delivery_list_recipients": [
@@ -145,7 +150,8 @@ SHOP: dict[str, list[dict[str, Any]]] = {
         {"list_id": 1, "recipient_no": 2, "email": address(WITHDRAWN).upper()},
         {"list_id": 1, "recipient_no": 3, "member_id": MAIL, "email": address(MAIL)},
     ],
-    "legal.holds": [{"hold_id": 1, "member_id": HELD, "placed_at": T - 60 * DAY, "reason": "dispute"}],
+    "legal.holds": [{"hold_id": 1, "member_id": HELD, "placed_at": T - 60 * DAY, "reason": "dispute"},
+                    {"hold_id": 2, "email": "past@example.com", "placed_at": T - 60 * DAY}],
 }  # fmt: skip
 
 
@@ -197,7 +203,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
             "mailing.delivery_list_recipients": SHOP["mailing.delivery_list_recipients"][:1],
         }
     )
-    house.execute(f"update legal.holds set released_at = '{T + 9 * DAY}' where hold_id = 1")
+    house.execute(f"update legal.holds set released_at = '{T + 9 * DAY}'")
     house.build(T + 9 * DAY)
     days["restored"] = shown(house)
     night("next night", T + 10 * DAY)
@@ -303,6 +309,17 @@ def test_9_a_hold_keeps_and_its_release_lets_go(story: Story) -> None:
     assert HELD in members(story.rows["week over"])
     assert planned(story.days["next night"], "shop.members", HELD) == ("delete", "member_withdrawn")
     assert HELD not in members(story.rows["next night"])
+
+
+def test_9_a_held_row_of_the_old_site_is_erased_on_release_though_its_member_has_gone(
+    story: Story,
+) -> None:
+    first, past = story.days["first night"], ("legacy_shop.customers", str(ERASED_WITH_A_PAST))
+    assert planned(first, "shop.members", ERASED_WITH_A_PAST) == ("delete", "erasure_request")
+    assert (state(first, *past), planned(first, *past)) == ("held", None)
+    assert state(story.days["first night, after"], *past) == "held"
+    assert planned(story.days["next night"], *past) == ("delete", "erasure_request")
+    assert past not in story.days["next night, after"]["records"]
 
 
 def test_10_a_restored_backup_stays_out_and_goes_again_without_a_notice(story: Story) -> None:

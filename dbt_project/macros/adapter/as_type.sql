@@ -17,8 +17,9 @@
 {%- endmacro -%}
 
 
-{#- Whether raw values are what as_type() makes of them: no value is lost, and of a number in a text column
-    also no zero before it, for two keys must not be read as one. Null and the empty text are no values.
+{#- Whether raw values are what as_type() makes of them: no value is lost, and a number
+    that is not kept as one is written as we would write it ('7', not '07' or '7.0'), for two keys must not
+    be read as one. Null and the empty text are no values.
 
     columns: a list of [expression, type]. -#}
 {%- macro are_readable(columns) -%}
@@ -31,7 +32,8 @@
             when {{ column[0] }} is null then true
             when {{ kigen.as_type(column[0], column[1]) }} is null then cast({{ column[0] }} as varchar) = ''
             {%- if column[1] == 'bigint' %}
-            when typeof({{ column[0] }}) = 'VARCHAR' then cast({{ kigen.as_type(column[0], column[1]) }} as varchar) = {{ column[0] }}
+            when typeof({{ column[0] }}) not in ('BIGINT', 'INTEGER', 'SMALLINT', 'TINYINT')
+                then cast({{ kigen.as_type(column[0], column[1]) }} as varchar) = cast({{ column[0] }} as varchar)
             {%- endif %}
             else true
         end

@@ -1,5 +1,5 @@
 -- One row per customer of the old site. departure: left, stayed, or null where the flag has no
--- meaning, or the row has a date that cannot be read; mail_word: consents, refuses, or null.
+-- meaning; mail_word: consents, refuses, or null.
 with source as (
 
     select * from {{ source('legacy_shop', 'customers') }}
@@ -17,8 +17,8 @@ renamed as (
     select
         {{ as_type('source.customer_id', 'bigint') }} as customer_id,
         {{ normalised_email('cast(source.email as varchar)') }} as email,
-        case when {{ are_readable([['source.create_date', 'timestamp'], ['source.update_date', 'timestamp']]) }} then parted.meaning end as departure,
-        case when {{ are_readable([['source.create_date', 'timestamp'], ['source.update_date', 'timestamp']]) }} then said.meaning end as mail_word,
+        parted.meaning as departure,
+        said.meaning as mail_word,
         {{ as_type('source.create_date', 'timestamp') }} as created_at,
         {{ as_type('source.update_date', 'timestamp') }} as updated_at,
         {{ are_readable([

@@ -1,6 +1,7 @@
 -- One row per customer of the old site a member was made from, or whom a purge remembers: what its
 -- flags say. Where rows of one key disagree, the flag says nothing; of their dates the
--- latest that exists at T counts; last_ is the latest of all, for the memory.
+-- latest that exists at T counts; last_ is the latest of all, for the memory. is_readable: every date of it
+-- could be read.
 with customers as (
 
     select
@@ -8,7 +9,8 @@ with customers as (
         departure,
         mail_word,
         created_at,
-        updated_at
+        updated_at,
+        is_readable
     from {{ ref('stg_legacy_customers') }}
 
     union all
@@ -18,7 +20,8 @@ with customers as (
         departure,
         mail_word,
         created_at,
-        updated_at
+        updated_at,
+        true as is_readable
     from {{ source('shop_memory', 'legacy_customers') }}
 
 ),
@@ -44,7 +47,8 @@ sayings as (
         max(customers.created_at) as last_created_at,
         max(customers.updated_at) as last_updated_at,
         max(case when customers.created_at <= as_of.as_of then customers.created_at end) as created_at,
-        max(case when customers.updated_at <= as_of.as_of then customers.updated_at end) as updated_at
+        max(case when customers.updated_at <= as_of.as_of then customers.updated_at end) as updated_at,
+        bool_and(customers.is_readable) as is_readable
     from customers
     cross join as_of
     where customers.customer_id is not null

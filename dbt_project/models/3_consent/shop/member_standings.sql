@@ -78,6 +78,7 @@ known as (
         members.is_readable,
         members.is_readable and coalesce(activity.is_readable, true) as is_activity_known,
         legacy.customer_id is not null as has_legacy_row,
+        coalesce(legacy.is_readable, true) as is_legacy_readable,
         legacy.departure,
         legacy.mail_word,
         legacy.updated_at as legacy_updated_at,
@@ -104,7 +105,8 @@ told as (
 
 ),
 
--- The person acts after the old site's last word: any grant where that has no date.
+-- The person acts after the old site's last word: any grant where that has no date, and nothing where its
+-- date cannot be read.
 granted as (
 
     select
@@ -120,10 +122,12 @@ acted as (
 
     select
         *,
-        last_granted_at is not null
+        is_legacy_readable
+        and last_granted_at is not null
         and (legacy_updated_at is null or last_granted_at > legacy_updated_at) as has_granted_since,
         coalesce(
-            legacy_updated_at is not null
+            is_legacy_readable
+            and legacy_updated_at is not null
             and greatest(last_login_at, last_ordered_at) > legacy_updated_at,
             false
         ) as has_used_since
@@ -139,7 +143,12 @@ regressed as (
         acted.departure = 'left' and not acted.is_withdrawn as is_left_to_active,
         acted.mail_word = 'refuses' and acted.wants_newsletter as is_no_to_yes,
         acted.legacy_customer_id is not null
-        and (not acted.has_legacy_row or acted.departure is null or acted.mail_word is null) as is_unmapped,
+        and (
+            not acted.has_legacy_row
+            or not acted.is_legacy_readable
+            or acted.departure is null
+            or acted.mail_word is null
+        ) as is_unmapped,
         acted.has_granted_since or acted.has_used_since as is_departure_closed,
         acted.has_granted_since as is_refusal_closed
     from acted
