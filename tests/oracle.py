@@ -717,7 +717,8 @@ def is_suppressed(world: World, member: Row) -> bool:
 def legacy_word(world: World, customer_id: int) -> LegacyWord:
     """What the legacy rows of a customer say together, with what a purged one said.
 
-    Rows that disagree are unmapped; no row is unmapped; of the dates the latest counts.
+    Rows that disagree are unmapped; no row is unmapped; of the dates of change the latest counts.
+    Rows that disagree on when they were made do not say it: an earlier date may delete somebody.
     """
     words = [_row_word(row) for row in world.legacy_by_id.get(customer_id, [])]
     words += world.past.legacy_words.get(customer_id, ())
@@ -726,7 +727,9 @@ def legacy_word(world: World, customer_id: int) -> LegacyWord:
     return LegacyWord(
         has_left=left.pop() if len(left) == 1 else None,
         consents=consents.pop() if len(consents) == 1 else None,
-        created_at=latest(world.known(word.created_at) for word in words),
+        created_at=world.known(words[0].created_at)
+        if len({word.created_at for word in words}) == 1
+        else None,
         updated_at=latest(world.known(word.updated_at) for word in words),
     )
 
@@ -899,21 +902,6 @@ def erased_at(world: World, table: str, row: Row) -> datetime | None:
         if at is not None and (dated is None or dated <= at)
     ]
     return min(verified, default=None)
-
-
-def may_be_erased(world: World, table: str, row: Row) -> bool:
-    """DESIGN: "Covered by an erase request that is not closed, verified or not".
-
-    A request that is not verified has no date to stop at; one dated ahead of T does not exist yet.
-    """
-    return erased_at(world, table, row) is not None or any(
-        world.known(request["identity_verified_at"]) is None
-        and (
-            moment(request["requested_at"]) is None
-            or world.known(request["requested_at"]) is not None
-        )
-        for request in _naming_requests(world, table, row)
-    )
 
 
 class HoldIndex:
@@ -1412,10 +1400,11 @@ def notices(world: World, judgement: Judgement) -> dict[str, datetime]:
     """audience_deletion_notice: "one row per contact point with a record in notice_due, …; not a
     mailbox that has left; not covered by an erase request that is not closed".
 
-    One record so covered keeps its whole contact point out: in doubt nobody is mailed.
+    A contact point that such a request is about, by its own address or by its member's: in doubt
+    nobody is mailed.
     """
     due: dict[str, datetime] = {}
-    barred: set[str] = set()
+    barred = {email for request in world.erase_requests for email in world.contact_points(request)}
     for table in (MEMBERS, ORDERS):
         for row in world.shop[table]:
             key, email = record_key(table, row), own_email(row)
@@ -1425,7 +1414,7 @@ def notices(world: World, judgement: Judgement) -> dict[str, datetime]:
             if state != "notice_due" or deadline_at is None:
                 continue
             due[email] = min(deadline_at, due.get(email, deadline_at))
-            if may_be_erased(world, table, row) or has_left(world, email):
+            if has_left(world, email):
                 barred.add(email)
     return {email: at for email, at in due.items() if email not in barred}
 

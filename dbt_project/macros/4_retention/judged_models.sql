@@ -1,7 +1,7 @@
 {#- The models that judge a governed table, from the contributions and the manifest.
 
     Returns a list of dicts: relation, table (as governed_table() gives it), policies (as
-    class_policies() gives them, without the floor-only ones), is_erasable.
+    class_policies() gives them, without the floor-only ones).
     Makes the calling model depend on them. Empty while dbt parses. -#}
 {%- macro judged_models() -%}
     {%- set judged = [] -%}
@@ -19,7 +19,6 @@
                     'relation': relation,
                     'table': table,
                     'policies': policies,
-                    'is_erasable': 'erasure_request' in table['classes'],
                 }) -%}
             {%- endfor -%}
         {%- endif -%}

@@ -86,9 +86,7 @@ noted as (
             {%- if declared.former %},
             {{ kigen.earliest_moment('by_record.verified_ats', 'given.dated_at is null or moment >= given.dated_at') }}
             {%- endif %}
-        ) as erasure_request__clock_at,
-        coalesce(by_subject.has_unverified, false) or coalesce(by_contact.has_unverified, false)
-        {%- if declared.former %} or coalesce(by_record.has_unverified, false){% endif %} as has_unverified_erasure
+        ) as erasure_request__clock_at
         {%- endif %}
     from {{ clocks }} as given
     cross join lookups
@@ -758,9 +756,6 @@ judged as (
         ) as deletion_class,
         deadline_at,
         open_hold_id as held_by,
-        {%- if erasable %}
-        has_unverified_erasure or erasure_request__clock_source is not null as is_named_by_erasure,
-        {%- endif %}
         {%- for policy in acting %}
         case when not is_unclear then {{ policy.deletion_class }}__clock_at end as {{ policy.deletion_class }}__clock_at,
         case when not is_unclear then {{ policy.deletion_class }}__clock_source end as {{ policy.deletion_class }}__clock_source,

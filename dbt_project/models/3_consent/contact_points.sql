@@ -5,7 +5,7 @@
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='append_new_columns',
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where key_id <> (select pads.key_id from {{ kigen.pads() }} as pads) or contact not in (select contact from {{ ref('seen_contacts') }}){% endif %}"
+    pre_hook="{{ kigen.forget('contact not in (select seen.contact from ' ~ ref('seen_contacts') ~ ' as seen)') }}"
 ) }}
 
 with seen as (

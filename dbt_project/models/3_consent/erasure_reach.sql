@@ -1,6 +1,6 @@
 -- One row per thing an open request to erase covers: a subject, a subject's former record, or a
 -- contact point (for rows without a subject only, so that no third person in a shared mailbox is
--- reached). verified_ats: when identities were verified; has_unverified: some request is not.
+-- reached). verified_ats: when identities were verified.
 with erasures as (
 
     {{ contributed('erasures', [
@@ -61,8 +61,7 @@ reach as (
         reach_kind,
         table_name,
         reach_key,
-        {{ moments('verified_at') }} as verified_ats,
-        count(*) > count(verified_at) as has_unverified
+        {{ moments('verified_at') }} as verified_ats
     from reached
     group by reach_kind, table_name, reach_key
 

@@ -4,7 +4,7 @@
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='append_new_columns',
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where key_id <> (select pads.key_id from {{ kigen.pads() }} as pads) or table_name || '|' || record_key not in (select table_name || '|' || record_key from {{ ref('remembered_keys') }}){% endif %}"
+    pre_hook="{{ kigen.forget(\"table_name || '|' || record_key not in (select keys.table_name || '|' || keys.record_key from \" ~ ref('remembered_keys') ~ ' as keys)') }}"
 ) }}
 
 with fresh as (

@@ -13,8 +13,7 @@ with records as (
         deletion_class,
         deadline_at,
         action,
-        contact,
-        {% if model.is_erasable %}is_named_by_erasure{% else %}false{% endif %} as is_named_by_erasure
+        contact
     from {{ model.relation }}
     {% if not loop.last %}
     union all
@@ -29,8 +28,7 @@ with records as (
         cast(null as varchar) as deletion_class,
         cast(null as timestamp) as deadline_at,
         cast(null as varchar) as action,
-        cast(null as varchar) as contact,
-        cast(null as boolean) as is_named_by_erasure
+        cast(null as varchar) as contact
     where false
     {%- endfor %}
 

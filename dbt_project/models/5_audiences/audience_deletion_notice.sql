@@ -1,13 +1,12 @@
 -- One row per mailbox with a record whose last notice is due: members and guests alike, whatever they
--- consented to. Never a mailbox that has left, nor one of whose due records a request to erase that is
--- not closed names: who asked to be erased is not asked to come back.
+-- consented to. Never a mailbox that has left, nor one that a request to erase that is not closed is about,
+-- verified or not: who asked to be erased is not asked to come back.
 with due as (
 
     select
         contact,
         min(deadline_at) as deadline_at,
-        count(*) as record_count,
-        bool_or(is_named_by_erasure) as is_named_by_erasure
+        count(*) as record_count
     from {{ ref('records') }}
     where
         state = 'notice_due'
@@ -22,6 +21,13 @@ left_mailboxes as (
 
 ),
 
+erasing as (
+
+    select distinct contact from {{ ref('erasure_contacts') }}
+    where is_open
+
+),
+
 audience as (
 
     select
@@ -30,9 +36,10 @@ audience as (
         due.record_count
     from due
     left join left_mailboxes on due.contact = left_mailboxes.contact
+    left join erasing on due.contact = erasing.contact
     where
         left_mailboxes.contact is null
-        and not due.is_named_by_erasure
+        and erasing.contact is null
 
 )
 

@@ -1,6 +1,6 @@
 -- One row per customer of the old site a member was made from, or whom a purge remembers: what its
--- flags say. Where rows of one key disagree, the flag says nothing; of their dates the
--- latest that exists at T counts; last_ is the latest of all, for the memory. is_readable: every date of it
+-- flags say. Where rows of one key disagree, a flag says nothing, nor does the date they were made on; of the
+-- dates they were changed on the latest that exists at T counts; last_ is the latest of all, for the memory. is_readable: every date of it
 -- could be read.
 with customers as (
 
@@ -46,7 +46,10 @@ sayings as (
         end as mail_word,
         max(customers.created_at) as last_created_at,
         max(customers.updated_at) as last_updated_at,
-        max(case when customers.created_at <= as_of.as_of then customers.created_at end) as created_at,
+        case
+            when count(*) = count(customers.created_at) and min(customers.created_at) = max(customers.created_at)
+                then max(case when customers.created_at <= as_of.as_of then customers.created_at end)
+        end as created_at,
         max(case when customers.updated_at <= as_of.as_of then customers.updated_at end) as updated_at,
         bool_and(customers.is_readable) as is_readable
     from customers

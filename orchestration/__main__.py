@@ -1,0 +1,5 @@
+"""``python -m orchestration`` is ``kigen``."""
+
+from orchestration.cli import main
+
+main()
