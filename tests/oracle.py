@@ -1404,7 +1404,14 @@ def notices(world: World, judgement: Judgement) -> dict[str, datetime]:
     nobody is mailed.
     """
     due: dict[str, datetime] = {}
-    barred = {email for request in world.erase_requests for email in world.contact_points(request)}
+    barred = {
+        email
+        for request in world.erase_requests
+        if moment(request["requested_at"]) is None
+        or world.known(request["requested_at"]) is not None
+        or world.known(request["identity_verified_at"]) is not None
+        for email in world.contact_points(request)
+    }
     for table in (MEMBERS, ORDERS):
         for row in world.shop[table]:
             key, email = record_key(table, row), own_email(row)
