@@ -1,6 +1,6 @@
 """Make a big shop, the nine raw tables of DESIGN section 4, straight in DuckDB.
 
-    python benchmarks/generate_shop.py /tmp/shop.duckdb --members 1000000
+    python benchmarks/generate_shop.py /tmp/million.duckdb --members 1000000
 
 Everything comes from integer arithmetic on the row number, so the same arguments give the
 same rows on any machine and any number of threads. All of it is made up.

@@ -98,7 +98,7 @@ STATES = {
     "K12": ("expired", "customer_lapsed"),
     "K13": ("expired", "customer_left"),
     "K14": ("active", "customer_left"),
-    "K15": ("unclocked", None),
+    "K15": ("unclassed", None),
     "K16": ("unclocked", None),
     "K17": ("active", "customer_lapsed"),
     "K18": ("active", "customer_lapsed"),
@@ -107,13 +107,14 @@ STATES = {
     "K21": ("unclassed", None),
     "K22": ("notice_due", "customer_lapsed"),
     "K23": ("active", "customer_lapsed"),
-    "K24": ("unclocked", None),
+    "K24": ("unclassed", None),
 }
 
 AUDIENCE = [("k01@example.com", "K01"), ("k23@example.com", "K23"), ("shared@example.com", "K18")]
 
-# What is counted and stops nothing: K15, K16, K24 and two answers have no clock; K21 stands twice.
-WARNINGS = {"proof_unclocked_record": 5, "proof_unclassed_record": 2, "proof_bad_row": 1}
+# What is counted and stops nothing: K16 and two answers have no clock; K15 and K24 cannot be read; K21
+# stands twice.
+WARNINGS = {"proof_unclocked_record": 3, "proof_unclassed_record": 4, "proof_bad_row": 1}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 -- One row per row of the register: who it is, where they are reached, when they acted last.
--- A date later than T does not exist yet; one that cannot be read is null.
+-- A date later than T does not exist yet. One that cannot be read may be the very thing that decides: the row is
+-- then not readable, and set aside.
 with customers as (
 
     select * from {{ source('crm', 'customers') }}
@@ -20,7 +21,10 @@ read as (
         try_strptime(joined_on, '%Y%m%d') as joined_at,
         try_strptime(last_visit_on, '%Y%m%d') as visited_at,
         coalesce(left_on, '') <> '' as says_left,
-        try_strptime(left_on, '%Y%m%d') as left_at
+        try_strptime(left_on, '%Y%m%d') as left_at,
+        (coalesce(joined_on, '') = '' or try_strptime(joined_on, '%Y%m%d') is not null)
+        and (coalesce(last_visit_on, '') = '' or try_strptime(last_visit_on, '%Y%m%d') is not null)
+        and (coalesce(left_on, '') = '' or try_strptime(left_on, '%Y%m%d') is not null) as is_readable
     from customers
 
 ),
@@ -30,6 +34,7 @@ known as (
     select
         read.customer_no,
         read.email,
+        read.is_readable,
         case when read.joined_at <= as_of.as_of then read.joined_at end as joined_at,
         case when read.visited_at <= as_of.as_of then read.visited_at end as visited_at,
         case when read.left_at <= as_of.as_of then read.left_at end as left_at,

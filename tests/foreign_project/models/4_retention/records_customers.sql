@@ -12,6 +12,7 @@ clocks as (
         subject_key,
         contact,
         joined_at as dated_at,
+        is_readable,
         left_at as customer_left__clock_at,
         case when has_left then 'left_on' end as customer_left__clock_source,
         acted_at as customer_lapsed__clock_at,
@@ -24,4 +25,4 @@ clocks as (
 
 ),
 
-{{ kigen.records_of('crm.customers', clocks='clocks') }}
+{{ kigen.records_of('crm.customers', clocks='clocks', has_readable=true) }}
