@@ -128,7 +128,7 @@ def test_every_built_asset_says_what_a_row_is_and_what_made_it(loaded: Loaded) -
     specs = loaded.specs()
     for node in loaded.models():
         spec = specs[f"{node['schema']}/{node['name']}"]
-        assert spec.kinds == {"dbt", "duckdb"}
+        assert spec.kinds == {"dbt", "duckdb", node["config"]["materialized"]}
         assert spec.description
         assert not spec.description.startswith("```")
 

@@ -57,7 +57,7 @@ def test_file_without_one_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError, match="does not hold one key"):
         read_pads(path)
     path.write_bytes(b"not a database")
-    with pytest.raises(KeyFileError, match="cannot be read"):
+    with pytest.raises(KeyFileError, match=r"is not one \("):
         read_pads(path)
 
 
