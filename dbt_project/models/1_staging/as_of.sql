@@ -3,8 +3,12 @@
 {{ config(materialized='table') }}
 
 {%- set moment = env_var('KIGEN_AS_OF', '') %}
-{%- if moment and not modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?', moment) %}
-    {{- exceptions.raise_compiler_error("KIGEN_AS_OF is '" ~ moment ~ "', which is no ISO 8601 time; write, say, 2026-01-31T02:00:00+09:00") }}
+{%- set date = '[0-9]{4}-[0-9]{2}-[0-9]{2}' %}
+{%- set time = '[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?' %}
+{%- if moment and not modules.re.fullmatch(date ~ '([T ]' ~ time ~ ')?', moment) %}
+    {{- exceptions.raise_compiler_error(
+        "KIGEN_AS_OF is '" ~ moment ~ "', which is no ISO 8601 time; write, say, 2026-01-31T02:00:00+09:00"
+    ) }}
 {%- endif %}
 
 select

@@ -13,13 +13,13 @@ keys as (
     where false
     {%- for table in governed_tables() if table.stays_purged %}
 
-    union
+        union
 
-    select
-        '{{ table.name }}' as table_name,
-        {{ record_key(table['keys']) }} as record_key
-    from {{ table.relation }}
-    where '{{ table.name }}' in (select purged.table_name from purged)
+        select
+            '{{ table.name }}' as table_name,
+            {{ record_key(table['keys']) }} as record_key
+        from {{ table.relation }}
+        where '{{ table.name }}' in (select purged.table_name from purged)
     {%- endfor %}
 
 )

@@ -25,7 +25,7 @@ fresh as (
     select seen.contact
     from seen
     {%- if is_incremental() %}
-    where seen.contact not in (select known.contact from {{ this }} as known)
+        where seen.contact not in (select known.contact from {{ this }} as known)
     {%- endif %}
 
 ),

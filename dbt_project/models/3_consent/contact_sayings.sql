@@ -21,7 +21,9 @@ events as (
 -- One pass over the events: each is read once, and counted for either way to a mailbox that it has.
 ways as (
 
-    select * from (values (false), (true)) as ways (is_via_subject)
+    select false as is_via_subject
+    union all
+    select true as is_via_subject
 
 ),
 

@@ -70,7 +70,10 @@ known as (
         greatest(times.refused_at, spread.refused_at) as refused_at,
         times.granted_in_person_at,
         times.granted_by_machine_at
-    from (select * from times where purpose is not null) as times
+    from (
+        select * from times
+        where purpose is not null
+    ) as times
     full outer join spread
         on
             times.contact = spread.contact

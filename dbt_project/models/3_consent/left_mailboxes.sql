@@ -57,7 +57,7 @@ candidates as (
         on
             remembered.contact = words.contact
             and words.purpose in (select acting_purpose.purpose from acting_purpose)
-            and words.granted_in_person_at > remembered.left_at
+            and remembered.left_at < words.granted_in_person_at
     where words.contact is null
 
 ),

@@ -3,12 +3,12 @@
 with judged as (
 
     {% for model in judged_models() -%}
-    {%- for policy in class_policies(model.table) -%}
-    select
-        '{{ model.table.name }}' as table_name,
-        '{{ policy.deletion_class }}' as deletion_class
-    union all
-    {% endfor -%}
+        {%- for policy in class_policies(model.table) -%}
+            select
+                '{{ model.table.name }}' as table_name,
+                '{{ policy.deletion_class }}' as deletion_class
+            union all
+        {% endfor -%}
     {%- endfor -%}
     select
         cast(null as varchar) as table_name,

@@ -80,14 +80,14 @@ faults as (
         ['mailing.messages', 'messages', ['message_id']],
         ['legal.holds', 'holds', ['hold_id']]
     ] -%}
-    select
-        '{{ table[0] }}' as table_name,
-        {{ record_key(table[2]) }} as record_key,
-        'a key or a time that cannot be read' as fault
-    from {{ table[1] }}
-    where not is_readable
+        select
+            '{{ table[0] }}' as table_name,
+            {{ record_key(table[2]) }} as record_key,
+            'a key or a time that cannot be read' as fault
+        from {{ table[1] }}
+        where not is_readable
 
-    union all
+        union all
 
     {% endfor -%}
     select

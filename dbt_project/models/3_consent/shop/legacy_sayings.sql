@@ -1,7 +1,7 @@
 -- One row per customer of the old site a member was made from, or whom a purge remembers: what its
 -- flags say. Where rows of one key disagree, a flag says nothing, nor does the date they were made on; of the
--- dates they were changed on the latest that exists at T counts; last_ is the latest of all, for the memory. is_readable: every date of it
--- could be read.
+-- dates they were changed on the latest that exists at T counts; last_ is the latest of all, for the memory.
+-- is_readable: every date of it could be read.
 with customers as (
 
     select

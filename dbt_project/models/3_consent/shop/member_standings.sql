@@ -186,7 +186,10 @@ judged as (
             <= verified.verified_at,
             true
         ) as is_to_be_erased,
-        case when regressed.has_clock_jump then regressed.known_registered_at else regressed.raw_registered_at end as dated_at
+        case
+            when regressed.has_clock_jump then regressed.known_registered_at
+            else regressed.raw_registered_at
+        end as dated_at
     from regressed
     left join verified on regressed.member_id = verified.subject_key
 

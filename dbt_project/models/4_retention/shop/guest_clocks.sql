@@ -45,7 +45,9 @@ clocks as (
                 then greatest(guests.last_ordered_at, members.last_acted_at, remembered.last_acted_at)
         end as clock_at,
         case
-            when members.last_acted_at >= coalesce(greatest(guests.last_ordered_at, remembered.last_acted_at), members.last_acted_at)
+            when
+                members.last_acted_at
+                >= coalesce(greatest(guests.last_ordered_at, remembered.last_acted_at), members.last_acted_at)
                 then 'activity of a member with the address'
             when remembered.last_acted_at > coalesce(guests.last_ordered_at, cast('-infinity' as timestamp))
                 then 'memory.contact_activity'

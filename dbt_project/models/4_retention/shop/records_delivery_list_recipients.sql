@@ -39,4 +39,6 @@ clocks as (
 
 ),
 
-{{ records_of('mailing.delivery_list_recipients', clocks='clocks', has_readable=true, register=ref('records_members')) }}
+{{ records_of(
+    'mailing.delivery_list_recipients', clocks='clocks', has_readable=true, register=ref('records_members')
+) }}

@@ -93,8 +93,14 @@ clocks as (
             else 'ordered_at'
         end as order_personal_data__clock_source,
         coalesce(
-            {{ moved_by('fiscal.delivered_at', 'fiscal.order_open_after_delivery_months', 'fiscal.order_open_after_delivery_days') }},
-            {{ moved_by('fiscal.ordered_at', 'fiscal.order_open_undelivered_months', 'fiscal.order_open_undelivered_days') }}
+            {{ moved_by(
+                'fiscal.delivered_at',
+                'fiscal.order_open_after_delivery_months', 'fiscal.order_open_after_delivery_days'
+            ) }},
+            {{ moved_by(
+                'fiscal.ordered_at',
+                'fiscal.order_open_undelivered_months', 'fiscal.order_open_undelivered_days'
+            ) }}
         ) as order_open__clock_at,
         case
             when not fiscal.is_still_personal then null
@@ -115,4 +121,7 @@ clocks as (
 
 ),
 
-{{ records_of('shop.orders', clocks='clocks', has_readable=true, register=ref('records_members'), follows_if='due.is_still_personal') }}
+{{ records_of(
+    'shop.orders', clocks='clocks', has_readable=true,
+    register=ref('records_members'), follows_if='due.is_still_personal'
+) }}
