@@ -689,7 +689,7 @@ owned as (
         greatest(0{% for policy in acting %}, {{ policy.deletion_class }}__rank{% endfor %}) as own_rank,
         case
             when
-                bound_clock_source is distinct from 'memory.purged_records'
+                coalesce(bound_clock_source <> 'memory.purged_records', true)
                 and (
                     greatest(0{% for policy in acting %}, {{ policy.deletion_class }}__rank{% endfor %}) = 7
                     -- One row per record and class: where its own is the member's class, its own stands.

@@ -13,12 +13,12 @@ with fresh as (
         keys.table_name,
         keys.record_key
     from {{ ref('remembered_keys') }} as keys
-    {%- if is_incremental() %}
-    left join {{ this }} as known
-        on
-            keys.table_name = known.table_name
-            and keys.record_key = known.record_key
-    where known.record_key is null
+    {% if is_incremental() -%}
+        left join {{ this }} as known
+            on
+                keys.table_name = known.table_name
+                and keys.record_key = known.record_key
+        where known.record_key is null
     {%- endif %}
 
 ),

@@ -1,6 +1,8 @@
 -- One row per order: its clocks, deadlines and state.
 -- order_ledger: 00:00 business time on the day after the filing period of the fiscal year the order
 -- falls in (DESIGN section 5; Corporation Tax Act of Japan art. 74).
+{%- set periods = ['fiscal_filing_period', 'order_open_after_delivery', 'order_open_undelivered'] %}
+
 with orders as (
 
     select * from {{ ref('stg_orders') }}
@@ -23,12 +25,11 @@ settings as (
 
     select
         max(case when setting = 'business_time_zone' then value end) as zone,
-        max(case when setting = 'fiscal_year_first_month' then cast(value as integer) end) as first_month,
-        {%- for setting in ['fiscal_filing_period', 'order_open_after_delivery', 'order_open_undelivered'] %}
-        max(case when setting = '{{ setting }}' then {{ period_months('value') }} end) as {{ setting }}_months,
-        max(case when setting = '{{ setting }}' then {{ period_days('value') }} end) as {{ setting }}_days
-        {{- ',' if not loop.last }}
-        {%- endfor %}
+        {% for setting in periods -%}
+            max(case when setting = '{{ setting }}' then {{ period_months('value') }} end) as {{ setting }}_months,
+            max(case when setting = '{{ setting }}' then {{ period_days('value') }} end) as {{ setting }}_days,
+        {% endfor -%}
+        max(case when setting = 'fiscal_year_first_month' then cast(value as integer) end) as first_month
     from {{ ref('policy_settings') }}
 
 ),
@@ -43,7 +44,11 @@ existing as (
         orders.is_readable,
         orders.ordered_at as dated_at,
         settings.zone,
-        settings.* exclude (zone),
+        settings.first_month,
+        {% for setting in periods -%}
+            settings.{{ setting }}_months,
+            settings.{{ setting }}_days,
+        {% endfor -%}
         case when orders.ordered_at <= as_of.as_of then orders.ordered_at end as ordered_at,
         case when orders.delivered_at <= as_of.as_of then orders.delivered_at end as delivered_at
     from orders
