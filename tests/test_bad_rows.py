@@ -115,7 +115,7 @@ def test_value_that_cannot_be_read_is_never_written_to(text_house: House) -> Non
     reasons = dict(text_house.rows("select subject_key, reason from audiences.audience_exclusions"))
     assert set(reasons) == set("2345678")
     assert reasons["7"] == "regression_left_to_active"
-    assert reasons["6"] == "word_is_no"
+    assert reasons["6"] == "no_grant_since_refusal"
     assert {reasons[each] for each in "2348"} == {"record_unclassed"}
     assert text_house.rows("from audiences.audience_deletion_notice") == []
 

@@ -353,6 +353,7 @@ def test_t_of_a_run_is_its_config_else_the_environment_else_its_creation(
     loaded: Loaded, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment = importlib.import_module("orchestration.moment")
+    monkeypatch.delenv("KIGEN_AS_OF", raising=False)
     run = dg.DagsterRun(job_name="plan", run_id="2")
     instance.add_run(run)
     created = moment.Moment().of(run, instance)

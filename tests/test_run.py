@@ -77,7 +77,9 @@ def test_summary_says_who_may_be_written_to_what_went_and_what_comes_next(
 ) -> None:
     told = nights[0].said.stdout
     people = len(nights[0].answers["newsletter"])
-    assert re.search(rf"^audience_newsletter_email +{people}  18 word_is_no", told, re.MULTILINE)
+    assert re.search(
+        rf"^audience_newsletter_email +{people}  19 no_grant_since_refusal", told, re.MULTILINE
+    )
     ledger = nights[0].remains["purge.purge_ledger"]
     members = sum(1 for row in ledger if row[2] == "shop.members")
     assert re.search(rf"^shop.members +120 +{members} +0 +0 +{120 - members}$", told, re.MULTILINE)

@@ -15,7 +15,8 @@
         not be read: such a row is unclassed, as one whose key stands twice.
 
     Returns one row per record: its keys, subject_key, contact, for each class clock, deadline and
-    state, and the record's own state, with the class, the deadline and the action it comes from. -#}
+    rank (its state as a number, see state_of_rank: what is stored is narrow), and the record's own state,
+    with the class, the deadline and the action it comes from. -#}
 {%- macro records_of(table, clocks, register=none, follows_if='true', kept_if=none, has_readable=false) -%}
 {%- set as_of_relation = ref('as_of') -%}
 {%- set duplicates = ref('duplicate_keys') -%}
@@ -46,7 +47,8 @@ select * from {{ clocks }}
 {%- set noticed = acting | selectattr('has_notice') | list -%}
 {%- set waived = noticed | selectattr('is_waived_for_left_mailbox') | list -%}
 {%- set erasable = 'erasure_request' in declared['classes'] -%}
-{%- set comes_back = declared.stays_purged -%}
+{#- Nobody comes back to where nobody has been purged. -#}
+{%- set comes_back = declared.stays_purged and kigen.has_rows(purged) -%}
 {%- set follows = declared.follows -%}
 {%- if follows and register is none -%}
     {{- exceptions.raise_compiler_error('records_of(' ~ table ~ '): the source says it follows ' ~ follows.register ~ '; give records_of the relation that judges it, register=ref(...)') -}}
@@ -765,13 +767,13 @@ judged as (
         case when {{ policy.deletion_class }}__notice_sent_at is not null then {{ policy.deletion_class }}__ends_at end as {{ policy.deletion_class }}__grace_until,
         {%- endif %}
         case when {{ policy.deletion_class }}__due_rank = 7 and not has_untold_floor_to_{{ policy.action }} and floor_to_{{ policy.action }} > as_of then floor_to_{{ policy.action }} end as {{ policy.deletion_class }}__floor_until,
-        {{ kigen.state_of_rank(policy.deletion_class ~ '__rank', 'null') }} as {{ policy.deletion_class }}__state,
+        cast({{ policy.deletion_class }}__rank as tinyint) as {{ policy.deletion_class }}__rank,
         {%- endfor %}
         bound_class,
         bound_clock_source,
         bound_deadline_at,
         case when bound_due_rank = 7 and not has_untold_floor_to_{{ following_action }} and floor_to_{{ following_action }} > as_of then floor_to_{{ following_action }} end as bound_floor_until,
-        {{ kigen.state_of_rank('bound_rank', 'null') }} as bound_state
+        cast(bound_rank as tinyint) as bound_rank
     from timed
 
 )

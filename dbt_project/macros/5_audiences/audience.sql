@@ -8,8 +8,8 @@
         switch; member: SQL over `subjects`, whether the subject may be written to at all.
     subject_as, contact_as: what the two columns are called in the audience.
 
-    A purpose that needs consent needs the contact point's word, a grant of this very subject since its
-    last refusal, the flag, and no suppression; every class needs an active record, a subject who has not
+    A purpose that needs consent needs a grant of this very subject since the contact point's last refusal
+    (which is the contact point's word, then), the flag, and no suppression; every class needs an active record, a subject who has not
     left, and no bar (DESIGN section 5). -#}
 {%- macro audience(subjects, records, purpose, message_class, contact='contact', flag='true', member='true', subject_as='subject_key', contact_as='contact') -%}
 with standings as (
@@ -18,14 +18,26 @@ with standings as (
 
 ),
 
+-- Of the subjects of a mailbox who pass, the one with the latest grant; the lowest key on a tie.
 audience as (
 
     select
         contact as {{ contact_as }},
         subject_key as {{ subject_as }},
         granted_at
-    from standings
-    where reason is null
+    from (
+        select
+            contact,
+            subject_key,
+            granted_at,
+            row_number() over (
+                partition by contact
+                order by granted_at desc, subject_key
+            ) as place
+        from standings
+        where reason is null
+    ) as passing
+    where place = 1
 
 )
 
@@ -38,17 +50,27 @@ select * from audience
 select
     '{{ name }}' as audience,
     cast(subject_key as varchar) as subject_key,
-    reason
+    coalesce(reason, 'another_subject_of_the_mailbox') as reason
 from (
-    {{ kigen.audience_standings(subjects, records, purpose, message_class, contact, flag, member) | indent(4) }}
-) as standings
-where reason is not null
+    select
+        *,
+        row_number() over (
+            partition by contact, reason
+            order by granted_at desc, subject_key
+        ) as place
+    from (
+        {{ kigen.audience_standings(subjects, records, purpose, message_class, contact, flag, member) | indent(8) }}
+    ) as standings
+) as placed
+where
+    reason is not null
+    or place > 1
 {%- endmacro -%}
 
 
 {#- One row per subject: subject_key, contact, granted_at, and the first reason to leave it out. -#}
 {%- macro audience_standings(subjects, records, purpose, message_class, contact, flag, member) -%}
-{%- set words = ref('latest_words') -%}
+{%- set refusals = ref('contact_refusals') -%}
 {%- set grants = ref('subject_grants') -%}
 {%- set bars = ref('open_bars') -%}
 {%- set barred = ref('barred_contacts') -%}
@@ -63,74 +85,52 @@ where reason is not null
     {%- set needs.consent = message_class == 'marketing' or known[0][1] -%}
 {%- endif -%}
 select
-    subject_key,
-    contact,
-    granted_at,
+    subjects.subject_key,
+    subjects.{{ contact }} as contact,
     case
-        when reason is not null then reason
-        when row_number() over (
-            partition by contact, reason
-            order by granted_at desc, subject_key
-        ) > 1 then 'another_subject_of_the_mailbox'
+        when refusals.refused_at is null then greatest(grants.granted_in_person_at, grants.granted_by_machine_at)
+        when grants.granted_in_person_at > refusals.refused_at then grants.granted_in_person_at
+    end as granted_at,
+    case
+        when bars.reason is not null then 'regression_' || bars.reason
+        when records.state is null or records.state <> 'active' then 'record_' || coalesce(records.state, 'unknown')
+        when left_subjects.subject_key is not null then 'has_left'
+        when subjects.{{ contact }} is null then 'no_contact_point'
+        when not coalesce({{ member }}, false) then 'not_a_member'
+        {%- if needs.consent %}
+        when grants.subject_key is null and refusals.refused_at is null then 'no_grant'
+        when refusals.refused_at is not null and not coalesce(grants.granted_in_person_at > refusals.refused_at, false) then 'no_grant_since_refusal'
+        when not coalesce({{ flag }}, false) then 'flag_is_no'
+        when barred.since is not null and not coalesce(grants.granted_in_person_at > barred.since, false) then 'suppressed'
+        {%- endif %}
     end as reason
-from (
+from {{ subjects }} as subjects
+left join {{ records }} as records on subjects.subject_key = records.subject_key
+left join (
+    select distinct subject_key
+    from {{ left }}
+    where has_left
+) as left_subjects on {{ kigen.subject_key('subjects.subject_key') }} = left_subjects.subject_key
+left join {{ refusals }} as refusals
+    on
+        subjects.{{ contact }} = refusals.contact
+        and refusals.purpose = '{{ purpose }}'
+left join {{ grants }} as grants
+    on
+        {{ kigen.subject_key('subjects.subject_key') }} = grants.subject_key
+        and grants.purpose = '{{ purpose }}'
+left join (
     select
-        subjects.subject_key,
-        subjects.{{ contact }} as contact,
-        case
-            when words.refused_at is null then greatest(grants.granted_in_person_at, grants.granted_by_machine_at)
-            when grants.granted_in_person_at > words.refused_at then grants.granted_in_person_at
-        end as granted_at,
-        case
-            when bars.reason is not null then 'regression_' || bars.reason
-            when records.state is null or records.state <> 'active' then 'record_' || coalesce(records.state, 'unknown')
-            when left_subjects.subject_key is not null then 'has_left'
-            when subjects.{{ contact }} is null then 'no_contact_point'
-            when not coalesce({{ member }}, false) then 'not_a_member'
-            {%- if needs.consent %}
-            when words.contact is null then 'no_word'
-            when not words.is_granted then 'word_is_no'
-            when
-                coalesce(
-                    case
-                        when words.refused_at is null then greatest(grants.granted_in_person_at, grants.granted_by_machine_at)
-                        when grants.granted_in_person_at > words.refused_at then grants.granted_in_person_at
-                    end is null,
-                    true
-                )
-                then 'no_grant_of_its_own'
-            when not coalesce({{ flag }}, false) then 'flag_is_no'
-            when barred.since is not null and not coalesce(grants.granted_in_person_at > barred.since, false) then 'suppressed'
-            {%- endif %}
-        end as reason
-    from {{ subjects }} as subjects
-    left join {{ records }} as records on subjects.subject_key = records.subject_key
-    left join (
-        select distinct subject_key
-        from {{ left }}
-        where has_left
-    ) as left_subjects on {{ kigen.subject_key('subjects.subject_key') }} = left_subjects.subject_key
-    left join {{ words }} as words
-        on
-            subjects.{{ contact }} = words.contact
-            and words.purpose = '{{ purpose }}'
-    left join {{ grants }} as grants
-        on
-            {{ kigen.subject_key('subjects.subject_key') }} = grants.subject_key
-            and grants.purpose = '{{ purpose }}'
-    left join (
-        select
-            subject_key,
-            min(reason) as reason
-        from {{ bars }}
-        where
-            message_class is null
-            or message_class = '{{ message_class }}'
-        group by subject_key
-    ) as bars on {{ kigen.subject_key('subjects.subject_key') }} = bars.subject_key
-    left join {{ barred }} as barred
-        on
-            subjects.{{ contact }} = barred.contact
-            and barred.purpose = '{{ purpose }}'
-) as looked_up
+        subject_key,
+        min(reason) as reason
+    from {{ bars }}
+    where
+        message_class is null
+        or message_class = '{{ message_class }}'
+    group by subject_key
+) as bars on {{ kigen.subject_key('subjects.subject_key') }} = bars.subject_key
+left join {{ barred }} as barred
+    on
+        subjects.{{ contact }} = barred.contact
+        and barred.purpose = '{{ purpose }}'
 {%- endmacro -%}

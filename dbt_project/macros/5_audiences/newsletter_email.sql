@@ -1,7 +1,7 @@
 {#- The terms of the reference shop's newsletter, for the audience and for its exclusions. -#}
 {%- macro newsletter_email() -%}
     {{- return({
-        'subjects': ref('member_standings'),
+        'subjects': ref('member_subjects'),
         'records': ref('records_members'),
         'purpose': 'marketing.communications.email',
         'message_class': 'marketing',

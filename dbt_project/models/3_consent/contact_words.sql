@@ -1,26 +1,21 @@
 -- One row per contact point and purpose: its word, when it was given and by which record.
--- decided_at is null for a refusal without a time, which counts as the latest.
+-- The latest saying is the word; a tie is a no: of two answers given in the same second we cannot know which
+-- came last. A machine's grant counts only where nobody ever refused. Of several records of one moment the first
+-- by name is shown. decided_at is null for a refusal without a time, which counts as the latest.
+-- A view for people: a question about one mailbox reads that mailbox alone. The audiences ask
+-- contact_refusals and subject_grants, which say the same.
 {{ config(materialized='view') }}
 
-with words as (
-
-    select
-        *,
-        case
-            when not is_granted then refused_at
-            when refused_at is null then greatest(granted_in_person_at, granted_by_machine_at)
-            else granted_in_person_at
-        end as said_at
-    from {{ ref('latest_words') }}
-
-),
-
-sayings as (
+with said as (
 
     select
         sayings.contact,
         purposes.purpose,
-        sayings.is_granted,
+        case
+            when not sayings.is_granted then 'refusal'
+            when sayings.is_by_person then 'grant'
+            else 'machine_grant'
+        end as kind,
         sayings.said_at,
         sayings.table_name,
         sayings.record_key
@@ -30,41 +25,92 @@ sayings as (
             sayings.purpose = purposes.purpose
             or (sayings.purpose is null and purposes.is_marketing)
 
-),
-
--- Of several records of one moment the first by name is shown.
-evidence as (
+    union all
 
     select
-        words.contact,
-        words.purpose,
-        min(sayings.table_name) as table_name,
-        min_by(sayings.record_key, sayings.table_name || '|' || sayings.record_key) as record_key
-    from words
-    inner join sayings
-        on
-            words.contact = sayings.contact
-            and words.purpose = sayings.purpose
-            and words.is_granted = sayings.is_granted
-            and words.said_at = sayings.said_at
-    group by words.contact, words.purpose
+        contact,
+        purpose,
+        'refusal' as kind,
+        since as said_at,
+        'memory.suppressions' as table_name,
+        cast(null as varchar) as record_key
+    from {{ ref('suppressed_contacts') }}
+    where coalesce(reason, '') not in ('purge', 'erasure_verified')
+
+),
+
+placed as (
+
+    select
+        *,
+        row_number() over (
+            partition by contact, purpose, kind
+            order by
+                said_at desc,
+                case when record_key is null then 1 else 0 end asc,
+                table_name asc,
+                record_key asc
+        ) as place
+    from said
+
+),
+
+latest as (
+
+    select
+        contact,
+        purpose,
+        max(case when kind = 'refusal' then said_at end) as refused_at,
+        max(case when kind = 'refusal' then table_name end) as refused_by_table,
+        max(case when kind = 'refusal' then record_key end) as refused_by_key,
+        max(case when kind = 'grant' then said_at end) as granted_at,
+        max(case when kind = 'grant' then table_name end) as granted_by_table,
+        max(case when kind = 'grant' then record_key end) as granted_by_key,
+        max(case when kind = 'machine_grant' then said_at end) as machine_granted_at,
+        max(case when kind = 'machine_grant' then table_name end) as machine_granted_by_table,
+        max(case when kind = 'machine_grant' then record_key end) as machine_granted_by_key
+    from placed
+    where place = 1
+    group by contact, purpose
+
+),
+
+judged as (
+
+    select
+        *,
+        case
+            when refused_at is not null and coalesce(granted_at <= refused_at, true) then 'refusal'
+            when refused_at is null and coalesce(machine_granted_at > granted_at, granted_at is null)
+                then 'machine_grant'
+            else 'grant'
+        end as kind
+    from latest
 
 ),
 
 contact_words as (
 
     select
-        words.contact as email,
-        words.purpose,
-        words.is_granted,
-        nullif(words.said_at, cast('infinity' as timestamp)) as decided_at,
-        coalesce(evidence.table_name, 'memory.suppressions') as decided_by_table,
-        evidence.record_key as decided_by_key
-    from words
-    left join evidence
-        on
-            words.contact = evidence.contact
-            and words.purpose = evidence.purpose
+        contact as email,
+        purpose,
+        kind <> 'refusal' as is_granted,
+        case kind
+            when 'refusal' then nullif(refused_at, cast('infinity' as timestamp))
+            when 'grant' then granted_at
+            else machine_granted_at
+        end as decided_at,
+        case kind
+            when 'refusal' then refused_by_table
+            when 'grant' then granted_by_table
+            else machine_granted_by_table
+        end as decided_by_table,
+        case kind
+            when 'refusal' then refused_by_key
+            when 'grant' then granted_by_key
+            else machine_granted_by_key
+        end as decided_by_key
+    from judged
 
 )
 

@@ -19,12 +19,8 @@ active as (
 
 ),
 
-words as (
-
-    select * from {{ ref('latest_words') }}
-
-),
-
+{% set remembers = has_rows(source('memory', 'left_mailboxes')) -%}
+{% if remembers -%}
 acting_purpose as (
 
     select cast(value as varchar) as purpose from {{ ref('policy_settings') }}
@@ -44,21 +40,39 @@ remembered as (
 
 ),
 
+-- Only what the remembered mailboxes said.
+grants as (
+
+    select
+        contact,
+        max(said_at) as granted_at
+    from {{ ref('contact_sayings') }}
+    where
+        is_granted
+        and is_by_person
+        and purpose in (select acting_purpose.purpose from acting_purpose)
+        and contact in (select remembered.contact from remembered)
+    group by contact
+
+),
+
+{% endif -%}
 candidates as (
 
     select distinct contact from subjects
     where has_left
+    {%- if remembers %}
 
     union
 
     select remembered.contact
     from remembered
-    left join words
+    left join grants
         on
-            remembered.contact = words.contact
-            and words.purpose in (select acting_purpose.purpose from acting_purpose)
-            and remembered.left_at < words.granted_in_person_at
-    where words.contact is null
+            remembered.contact = grants.contact
+            and remembered.left_at < grants.granted_at
+    where grants.contact is null
+    {%- endif %}
 
 ),
 

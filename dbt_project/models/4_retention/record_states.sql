@@ -22,10 +22,10 @@ with states as (
         {% if policy.has_notice %}{{ class }}__notice_sent_at{% else %}cast(null as timestamp){% endif %} as notice_sent_at,
         {% if policy.has_notice %}{{ class }}__grace_until{% else %}cast(null as timestamp){% endif %} as grace_until,
         {{ class }}__floor_until as floor_until,
-        case when {{ class }}__state = 'held' then held_by end as hold_id,
-        {{ class }}__state as state
+        case when {{ class }}__rank = 6 then held_by end as hold_id,
+        {{ state_of_rank(class ~ '__rank', 'null') }} as state
     from {{ model.relation }}
-    where {{ class }}__state is not null
+    where {{ class }}__rank > 0
 
     union all
     {% endfor %}
@@ -40,10 +40,10 @@ with states as (
         cast(null as timestamp) as notice_sent_at,
         cast(null as timestamp) as grace_until,
         bound_floor_until as floor_until,
-        case when bound_state = 'held' then held_by end as hold_id,
-        bound_state as state
+        case when bound_rank = 6 then held_by end as hold_id,
+        {{ state_of_rank('bound_rank', 'null') }} as state
     from {{ model.relation }}
-    where bound_state is not null
+    where bound_rank > 0
     {% if not loop.last %}
     union all
     {% endif %}

@@ -1,14 +1,8 @@
--- Members of a marketing audience without consent: the word of the mailbox is not a yes, or the member
--- made no grant since its last no. Read from what was said, not from the times the audience used.
+-- Members of a marketing audience without consent: the member made no grant since the mailbox's last no.
+-- (One that did is the mailbox's latest word, too.) Read from what was said, not from the times the audience used.
 with members as (
 
     {{ audience_members() | indent(4) }}
-
-),
-
-words as (
-
-    select * from {{ ref('latest_words') }}
 
 ),
 
@@ -70,17 +64,13 @@ violations as (
         members.audience,
         members.subject_key
     from members
-    left join words
-        on
-            members.contact = words.contact
-            and members.purpose = words.purpose
     left join own_grants
         on
             members.audience = own_grants.audience
             and members.subject_key = own_grants.subject_key
     where
         members.message_class = 'marketing'
-        and (not coalesce(words.is_granted, false) or own_grants.subject_key is null)
+        and own_grants.subject_key is null
 
 )
 

@@ -1,14 +1,10 @@
 -- One row per thing said about a purpose. A status nobody gave a meaning to is a refusal; a source
 -- nobody calls a person is a machine.
+-- The meanings are joined as they stand: a CTE that is read twice is made whole, and then every reader of this
+-- view pays for every column.
 with source as (
 
     select * from {{ source('shop', 'consent_events') }}
-
-),
-
-flag_meanings as (
-
-    select * from {{ ref('policy_flag_meanings') }}
 
 ),
 
@@ -30,12 +26,12 @@ renamed as (
             ['source.occurred_at', 'timestamp']
         ]) }} as is_readable
     from source
-    left join flag_meanings as said
+    left join {{ ref('policy_flag_meanings') }} as said
         on
             said.system = 'shop'
             and said.column_name = 'consent_events.status'
             and cast(source.status as varchar) is not distinct from said.value
-    left join flag_meanings as wrote
+    left join {{ ref('policy_flag_meanings') }} as wrote
         on
             wrote.system = 'shop'
             and wrote.column_name = 'consent_events.source'

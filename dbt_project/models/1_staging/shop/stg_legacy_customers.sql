@@ -1,14 +1,10 @@
 -- One row per customer of the old site. departure: left, stayed, or null where the flag has no
 -- meaning; mail_word: consents, refuses, or null.
+-- The meanings are joined as they stand: a CTE that is read twice is made whole, and then every reader of this
+-- view pays for every column.
 with source as (
 
     select * from {{ source('legacy_shop', 'customers') }}
-
-),
-
-flag_meanings as (
-
-    select * from {{ ref('policy_flag_meanings') }}
 
 ),
 
@@ -27,12 +23,12 @@ renamed as (
             ['source.update_date', 'timestamp']
         ]) }} as is_readable
     from source
-    left join flag_meanings as parted
+    left join {{ ref('policy_flag_meanings') }} as parted
         on
             parted.system = 'legacy_shop'
             and parted.column_name = 'customers.del_flg'
             and cast(source.del_flg as varchar) is not distinct from parted.value
-    left join flag_meanings as said
+    left join {{ ref('policy_flag_meanings') }} as said
         on
             said.system = 'legacy_shop'
             and said.column_name = 'customers.mailmaga_flg'

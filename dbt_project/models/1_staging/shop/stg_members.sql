@@ -1,13 +1,9 @@
 -- One row per row of the member register. A flag nobody gave a meaning to is a no.
+-- The meanings are joined as they stand: a CTE that is read twice is made whole, and then every reader of this
+-- view pays for every column.
 with source as (
 
     select * from {{ source('shop', 'members') }}
-
-),
-
-flag_meanings as (
-
-    select * from {{ ref('policy_flag_meanings') }}
 
 ),
 
@@ -35,12 +31,12 @@ renamed as (
             ['source.updated_at', 'timestamp']
         ]) }} as is_readable
     from source
-    left join flag_meanings as wants
+    left join {{ ref('policy_flag_meanings') }} as wants
         on
             wants.system = 'shop'
             and wants.column_name = 'members.newsletter_flag'
             and cast(source.newsletter_flag as varchar) is not distinct from wants.value
-    left join flag_meanings as known
+    left join {{ ref('policy_flag_meanings') }} as known
         on
             known.system = 'shop'
             and known.column_name = 'members.status'

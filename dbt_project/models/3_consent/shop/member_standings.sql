@@ -201,12 +201,7 @@ standings as (
         *,
         is_withdrawn or has_left_unseen or is_to_be_erased as has_left,
         coalesce(status = 'active', false) and not (is_withdrawn or has_left_unseen or is_to_be_erased) as is_active,
-        greatest(registered_at, last_login_at, last_ordered_at) as last_acted_at,
-        'shop.members' as table_name,
-        member_id as subject_key,
-        email as contact,
-        case when legacy_customer_id is not null then 'legacy_shop.customers' end as former_table,
-        cast(legacy_customer_id as varchar) as former_key
+        greatest(registered_at, last_login_at, last_ordered_at) as last_acted_at
     from judged
 
 )
