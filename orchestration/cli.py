@@ -4,17 +4,22 @@ Each verb that changes something is a Dagster run, seen in the UI. What is print
 and counts only; a refusal is one sentence, without a traceback.
 """
 
+import getpass
 import os
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from dagster import DagsterEvent, DagsterEventType
 from rich.console import Console
 
+from orchestration.approvals import check_words
 from orchestration.instance import clear_the_way, open_instance, prepare_home, turn
+from orchestration.journal import heads
+from orchestration.keys import read_pads
+from orchestration.ledger import broken_link, chain_of, entries_of
 from orchestration.plan import last_purge
 from orchestration.project import Project, current
 from orchestration.refusals import REFUSALS
@@ -37,8 +42,10 @@ _STEPS: Final = {
     "governed": "governed stages",
     "purge__purge_plan_guard": "guard",
     "purge": "purge",
+    "purge__last_run": "last run",
     "purge__erased_file": "erase",
     "proofs_after": "proofs after",
+    "purge__certificate": "certificate",
 }
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what dbt and Dagster say.")]
@@ -54,6 +61,60 @@ def run(verbose: Verbose = False) -> None:
 def plan(verbose: Verbose = False) -> None:
     """Do the same and stop before the purge: nothing is deleted."""
     _govern(is_purging=False, is_verbose=verbose)
+
+
+@app.command()
+def approve(
+    digest: Annotated[str, typer.Argument(help="The plan's digest, or its first 12 digits.")],
+    reason: Annotated[str, typer.Option(help="Why it is right, in words; no personal data.")],
+    by: Annotated[str, typer.Option(help="Who approves; the user of this process.")] = "",
+    verbose: Verbose = False,
+) -> None:
+    """Let one plan through that exceeds a limit; the next run purges it."""
+    approver = by or getpass.getuser()
+    check_words(reason=reason, approver=approver)
+    config = {"write_approval": {"digest": digest, "reason": reason, "approver": approver}}
+    _change("approve", config, is_verbose=verbose)
+    Console().print(
+        f"Approved by {approver}. Next: `kigen run` purges it.", markup=False, soft_wrap=True
+    )
+
+
+@app.command()
+def verify(
+    record: Annotated[
+        str, typer.Option(help="Ask of one record, as shop.members:1016, whether it was purged.")
+    ] = "",
+) -> None:
+    """Make the chain of the ledger anew, and hold it against the journal."""
+    project = current()
+    console = Console()
+    pads = read_pads(project.settings.key) if record else None
+    with connect(project.settings, read_only=True) as connection:
+        chain = chain_of(connection, project)
+        broken = broken_link(connection, project, heads(project.settings))
+        entries = entries_of(connection, project, record, pads) if pads else ()
+    for entry in entries:
+        console.print(entry, markup=False, highlight=False, soft_wrap=True)
+    if broken:
+        console.print(f"Broken: {broken}", style="bold red", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+    head = chain[max(chain)] if chain else "none"
+    console.print(
+        f"The chain is whole: {len(chain)} purges, head {head}.", highlight=False, soft_wrap=True
+    )
+
+
+@app.command("rotate-key")
+def rotate_key(verbose: Verbose = False) -> None:
+    """Put a new key on top of the key of the keyed digests."""
+    _change("rotate_key", {}, is_verbose=verbose)
+    key = current().settings.key
+    Console().print(
+        f"The key was rotated. Back up {key}: without it nobody who was purged is recognised.",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -119,6 +180,35 @@ class _Progress:
         self.console.print(
             f"  [{style}]{outcome:<7}[/] {name:<16} {seconds:6.1f} s", highlight=False
         )
+
+
+def _change(job: str, config: dict[str, Any], *, is_verbose: bool) -> None:
+    """Run a job that changes something beside the purge; raise what it refused."""
+    project = current()
+    settings = project.settings
+    from orchestration.definitions import defs
+
+    definitions = defs()
+    console = Console(file=sys.stdout)
+
+    def wait(message: str) -> None:
+        console.print(message, style="yellow", markup=False)
+
+    with turn(settings, wait), open_instance(settings) as instance:
+        clear_the_way(instance, wait)
+        outcome = run_job(
+            definitions,
+            job,
+            instance,
+            settings.as_of,
+            on_event=lambda event: None,
+            ops=config,
+            is_verbose=is_verbose,
+        )
+    if not outcome.is_success:
+        for refusal in outcome.failures.values():
+            console.print(f"Refused: {refusal}", style="bold red", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
 
 
 def _govern(*, is_purging: bool, is_verbose: bool) -> None:

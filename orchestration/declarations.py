@@ -11,6 +11,7 @@ No row of a governed table is read here, so no message can hold a personal value
 
 import calendar
 import csv
+import dataclasses
 import difflib
 import re
 import zoneinfo
@@ -23,6 +24,7 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from orchestration.fideslang_keys import DATA_CATEGORIES, DATA_USES
+from orchestration.limits import EVERY_TABLE, Limit, Limits
 
 Action = Literal["delete", "anonymise", "keep"]
 Floor = Literal["no", "yes", "only"]
@@ -50,14 +52,23 @@ PERIOD_SETTINGS: Final = (
     "fiscal_filing_period",
     "order_open_after_delivery",
     "order_open_undelivered",
+    "erase_within",
+    "approval_period",
+    "as_of_jump",
 )
 ACTING_PURPOSE: Final = "acting_purpose"
 """The purpose of which a grant by the person shows that the person is there."""
+
+ERASE_MIN_SHARE: Final = "erase_min_share_percent"
+ERASE_MIN_BYTES: Final = "erase_min_bytes"
+"""How much has to be deleted before the file is written anew; 0 does not ask."""
 
 KNOWN_SETTINGS: Final = (
     "business_time_zone",
     "fiscal_year_first_month",
     ACTING_PURPOSE,
+    ERASE_MIN_SHARE,
+    ERASE_MIN_BYTES,
     *PERIOD_SETTINGS,
 )
 
@@ -293,6 +304,7 @@ class Declarations(_Frozen):
     purposes: Mapping[str, Purpose]
     flag_meanings: tuple[FlagMeaning, ...]
     settings: Mapping[str, str]
+    limits: Limits
     proof_models: tuple[Proof, ...]
 
     def proofs(self, gate: Gate | None = None) -> tuple[Proof, ...]:
@@ -319,6 +331,7 @@ def load(manifest: Mapping[str, Any]) -> Declarations:
     flag_meanings = _read_flag_meanings(manifest, faults)
     settings = _read_settings(manifest, purposes if are_purposes_whole else None, faults)
     sources = _read_sources(manifest, faults)
+    limits = _read_limits(manifest, sources, faults)
     model_metas = _read_model_metas(manifest, faults)
     _check_categories_of_models(manifest, faults)
 
@@ -344,6 +357,7 @@ def load(manifest: Mapping[str, Any]) -> Declarations:
         purposes=purposes,
         flag_meanings=flag_meanings,
         settings=settings,
+        limits=limits,
         proof_models=proofs,
     )
 
@@ -524,6 +538,46 @@ def _read_flag_meanings(
     return tuple(meanings.values())
 
 
+def _read_limits(
+    manifest: Mapping[str, Any], sources: list["_Source"], faults: list[Fault]
+) -> Limits:
+    """Read the limits of a purge; a project without the seed has the default ones."""
+    seed = "policy_purge_limits"
+    if not any(
+        node["resource_type"] == "seed" and node["name"] == seed
+        for node in manifest["nodes"].values()
+    ):
+        return Limits({})
+    tables = {EVERY_TABLE, *(s.name for s in sources if s.is_declared and not s.is_memory)}
+    columns = tuple(column.name for column in dataclasses.fields(Limit))
+    limits: dict[str, Limit] = {}
+    for row in _rows(manifest, seed, ("table_name", *columns), faults):
+        table = row["table_name"]
+        found: list[Fault] = []
+        if table not in tables:
+            problem = _unknown("governed table", table, tables)
+            found.append(row.fault(problem, "table_name", table))
+        if table in limits:
+            found.append(row.fault("stands here twice; keep one row", "table_name", table))
+        for column in columns:
+            is_share = "percent" in column
+            if not re.fullmatch(r"[0-9]+([.][0-9]+)?" if is_share else r"[0-9]+", row[column]) or (
+                is_share and float(row[column]) > 100
+            ):
+                allowed = "0 to 100" if is_share else "whole numbers from 0"
+                problem = f"{row[column]!r} is no limit; allowed: {allowed}"
+                found.append(row.fault(problem, column, table))
+        faults += found
+        if not found:
+            limits[table] = Limit(
+                max_share_percent=float(row["max_share_percent"]),
+                max_rows=int(row["max_rows"]),
+                max_share_percent_of_small=float(row["max_share_percent_of_small"]),
+                small_table_rows=int(row["small_table_rows"]),
+            )
+    return Limits(limits)
+
+
 def _read_settings(
     manifest: Mapping[str, Any], purposes: Collection[str] | None, faults: list[Fault]
 ) -> dict[str, str]:
@@ -546,6 +600,12 @@ def _read_settings(
         elif setting == ACTING_PURPOSE:
             if purposes is not None and value not in purposes:
                 problem = _unknown("purpose", value, purposes)
+        elif setting == ERASE_MIN_SHARE:
+            if not re.fullmatch(r"[0-9]{1,3}([.][0-9]+)?", value) or float(value) > 100:
+                problem = f"{value!r} is no share; allowed: 0 to 100, in percent"
+        elif setting == ERASE_MIN_BYTES:
+            if not re.fullmatch(r"[0-9]{1,18}", value):
+                problem = f"{value!r} is no number of bytes; allowed: whole numbers from 0"
         elif setting in PERIOD_SETTINGS:
             try:
                 parse_period(value)

@@ -12,8 +12,12 @@ from typing import Any, Final
 import dagster as dg
 import duckdb
 
+from orchestration.approvals import Approval, Found, find_approval
+from orchestration.baseline import doubts
+from orchestration.keys import Pads, digest
+from orchestration.ledger import broken_link
 from orchestration.moment import refusal_of_future
-from orchestration.plan import Plan, PlanCount, read_plan
+from orchestration.plan import KeptFact, Plan, PlanCount, PlanFacts, read_plan
 from orchestration.project import Project
 from orchestration.settings import format_moment, utc_now
 from orchestration.translator import kigen_of
@@ -39,6 +43,10 @@ class Verdict:
     proofs: tuple[ProofCount, ...]
     refusals: tuple[str, ...]
     """Why nothing may be purged, a sentence each; empty: it may."""
+    concerns: tuple[str, ...] = ()
+    """What needs an approval: limits exceeded, clocks that went back, and the like."""
+    approval: Approval | None = None
+    """The approval that answers the concerns, or would."""
 
     @property
     def passes(self) -> bool:
@@ -46,8 +54,14 @@ class Verdict:
         return not self.refusals
 
 
-def judge(connection: duckdb.DuckDBPyConnection, project: Project, as_of: datetime) -> Verdict:
-    """Judge the frozen plan of a run by its T (naive, UTC). Raises PlanError."""
+def judge(
+    connection: duckdb.DuckDBPyConnection, project: Project, as_of: datetime, pads: Pads
+) -> Verdict:
+    """Judge the frozen plan of a run by its T (naive, UTC). Raises PlanError.
+
+    Red proofs, a wrong T and a broken ledger stop every purge. What may be right although it
+    looks wrong, such as many rows at once, stops it until the plan is approved by its digest.
+    """
     plan = read_plan(connection, project)
     proofs = tuple(
         ProofCount(
@@ -71,25 +85,63 @@ def judge(connection: duckdb.DuckDBPyConnection, project: Project, as_of: dateti
         )
     if future := refusal_of_future(as_of):
         refusals.append(future)
-    return Verdict(plan, proofs, tuple(refusals))
+    if broken := broken_link(connection, project):
+        refusals.append(f"{broken} `kigen verify` says more.")
+    concerns: tuple[str, ...] = ()
+    found = Found(None)
+    if plan.rows:
+        concerns = (*_excesses(connection, project, plan), *doubts(connection, project, as_of))
+        found = find_approval(connection, pads, plan.digest, utc_now())
+    if concerns and found.approval is None:
+        refusals += [
+            *concerns,
+            *([found.problem] if found.problem else []),
+            f"If this is right, `kigen approve {plan.digest} --reason ...`, and run again.",
+        ]
+    return Verdict(plan, proofs, tuple(refusals), concerns, found.approval)
 
 
-def write_verdict(connection: duckdb.DuckDBPyConnection, verdict: Verdict, run_id: str) -> None:
-    """Write that this run may purge this plan; earlier verdicts are void."""
+def write_verdict(
+    connection: duckdb.DuckDBPyConnection, verdict: Verdict, run_id: str, pads: Pads
+) -> None:
+    """Write that this run may purge this plan, sealed with the key; earlier verdicts are void."""
+    seal = digest(f"verdict\t{verdict.plan.digest}\t{run_id}", pads)
     connection.execute("begin")
     connection.execute("delete from purge.guard_verdicts")
     connection.execute(
-        "insert into purge.guard_verdicts (plan_digest, run_id, decided_at) values (?, ?, ?)",
-        [verdict.plan.digest, run_id, utc_now()],
+        "insert into purge.guard_verdicts (plan_digest, run_id, decided_at, seal) "
+        "values (?, ?, ?, ?)",
+        [verdict.plan.digest, run_id, utc_now(), seal],
     )
     connection.execute("commit")
 
 
-def metadata_of(verdict: Verdict) -> dict[str, Any]:
-    """Return what Dagster shows of a verdict: counts and names."""
+def _excesses(
+    connection: duckdb.DuckDBPyConnection, project: Project, plan: Plan
+) -> tuple[str, ...]:
+    """Return the tables of which the plan takes more than their limit, a sentence each."""
+    planned: dict[str, int] = {}
+    for count in plan.counts:
+        planned[count.table_name] = planned.get(count.table_name, 0) + count.rows
+    said = []
+    for name, rows in sorted(planned.items()):
+        relation = project.declarations.governed[name].relation_name
+        held = int(connection.execute(f"select count(*) from {relation}").fetchall()[0][0])
+        if excess := project.declarations.limits.of(name).excess(rows, held):
+            said.append(f"The plan takes {excess}, of {name} (policy_purge_limits.csv).")
+    return tuple(said)
+
+
+def metadata_of(verdict: Verdict, facts: PlanFacts) -> dict[str, Any]:
+    """Return what Dagster shows of a verdict: counts, shares, dates and names."""
+    approval = verdict.approval
     metadata: dict[str, Any] = {
         "plan_digest": verdict.plan.digest,
+        "last_plan_digest": facts.last_digest or "",
         "planned_rows": verdict.plan.rows,
+        "needs_approval_for": "\n".join(verdict.concerns),
+        "approved_by": approval.approver if approval else "",
+        "approval_expires_at": format_moment(approval.expires_at) if approval else "",
         "red_proofs": ", ".join(
             f"{proof.name}: {proof.violations}"
             for proof in verdict.proofs
@@ -101,21 +153,52 @@ def metadata_of(verdict: Verdict) -> dict[str, Any]:
             if not proof.is_blocking and proof.violations
         ),
     }
-    if verdict.plan.counts:
+    if facts.takes:
         metadata["plan"] = dg.MetadataValue.table(
             [
                 dg.TableRecord(
                     {
-                        "table": count.table_name,
-                        "class": count.deletion_class,
-                        "action": count.action,
-                        "rows": count.rows,
+                        "table": fact.table_name,
+                        "class": fact.deletion_class,
+                        "action": fact.action,
+                        "rows": fact.rows,
+                        "percent_of_table": round(fact.share, 1),
+                        "oldest_deadline": _day(fact.oldest_deadline_at),
+                        "since_last_plan": fact.rows - fact.rows_of_last_plan,
                     }
                 )
-                for count in verdict.plan.counts
+                for fact in facts.takes
+            ]
+        )
+    if facts.keeps:
+        metadata["kept"] = dg.MetadataValue.table(
+            [
+                dg.TableRecord(
+                    {
+                        "table": fact.table_name,
+                        "class": fact.deletion_class,
+                        "state": fact.state,
+                        "rows": fact.rows,
+                        "until": _until(fact),
+                    }
+                )
+                for fact in facts.keeps
             ]
         )
     return metadata
+
+
+def _day(moment: datetime | None) -> str:
+    return moment.date().isoformat() if moment else ""
+
+
+def _until(fact: KeptFact) -> str:
+    if fact.state == "held":
+        return "until the hold is released"
+    if fact.first_until is None:
+        return "until the floor can be told"
+    first, last = _day(fact.first_until), _day(fact.last_until)
+    return first if first == last else f"{first} to {last}"
 
 
 def counts_in(metadata: Mapping[str, Any]) -> tuple[PlanCount, ...]:
@@ -130,6 +213,7 @@ def counts_in(metadata: Mapping[str, Any]) -> tuple[PlanCount, ...]:
             int(row.data["rows"]),
         )
         for row in metadata["plan"].records
+        if row.data["rows"]
     )
 
 

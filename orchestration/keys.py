@@ -11,9 +11,10 @@ import hashlib
 import os
 import secrets
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -27,11 +28,26 @@ class KeyFileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Pads:
-    """The key, padded to a block, XOR 0x36 (inner) and XOR 0x5c (outer), and its name."""
+    """The keys, padded to a block, XOR 0x36 (inner) and XOR 0x5c (outer), and their names.
+
+    A key that was rotated in is put on top: the digest made with the keys before it is digested
+    once more. So what was remembered can be carried over without the text it was made of, and
+    whoever learns an old key alone cannot try texts against what stands there now.
+    """
 
     key_id: str
+    """The name of the newest key."""
     inner: bytes = field(repr=False)
     outer: bytes = field(repr=False)
+    first_id: str = field(default="", repr=False)
+    """The name of the first key, where there are later ones."""
+    later: tuple["Pads", ...] = field(default=(), repr=False)
+    """The keys put on top of it, oldest first, a key each."""
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The names of all keys, oldest first."""
+        return (self.first_id or self.key_id, *(pads.key_id for pads in self.later))
 
 
 def ensure_key(path: Path, *, is_needed: bool = False) -> None:
@@ -47,7 +63,7 @@ def ensure_key(path: Path, *, is_needed: bool = False) -> None:
             "made with it; put it back from your backup, or name its KIGEN_HOME."
         )
     if not path.exists():
-        _make(path)
+        write_pads(path, pads_of(secrets.token_bytes(32)), replaces=False)
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         raise KeyFileError(
@@ -61,17 +77,36 @@ def read_pads(path: Path) -> Pads:
     ensure_key(path)
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
-            rows = connection.execute("select key_id, inner_pad, outer_pad from pads").fetchall()
+            result = connection.execute("select * from pads")
+            names = [column[0] for column in result.description or ()]
+            rows = result.fetchall()
+            if len(rows) != 1 or any(
+                len(value) != _BLOCK
+                for name, value in zip(names, rows[0], strict=True)
+                if "_pad" in name
+            ):
+                raise KeyFileError(
+                    f"The key file {path} does not hold one key; put the right one back from your "
+                    "backup."
+                )
+            return _pads_of_row(dict(zip(names, rows[0], strict=True)))
     except duckdb.Error as error:
         kind = type(error).__name__
         raise KeyFileError(
             f"The key file {path} is not one ({kind}); put the right one back from your backup."
         ) from None
-    if len(rows) != 1 or any(len(pad) != _BLOCK for pad in rows[0][1:]):
-        raise KeyFileError(
-            f"The key file {path} does not hold one key; put the right one back from your backup."
-        )
-    return Pads(*rows[0])
+
+
+def rotated(pads: Pads, key: bytes) -> Pads:
+    """Return the pads with one more key on top."""
+    newest = pads_of(key)
+    return Pads(
+        key_id=newest.key_id,
+        inner=pads.inner,
+        outer=pads.outer,
+        first_id=pads.first_id or pads.key_id,
+        later=(*pads.later, newest),
+    )
 
 
 def pads_of(key: bytes) -> Pads:
@@ -86,34 +121,76 @@ def pads_of(key: bytes) -> Pads:
 
 def digest(text: str, pads: Pads) -> str:
     """Return HMAC-SHA256 of the UTF-8 text as 64 hexadecimal digits, as the macro `digest`."""
-    inner = hashlib.sha256(pads.inner + text.encode()).digest()
-    return hashlib.sha256(pads.outer + inner).hexdigest()
+    return digest_as_of_key(text, pads, pads.key_id)
 
 
-def _make(path: Path) -> None:
+def digest_as_of_key(text: str, pads: Pads, key_id: str) -> str:
+    """Return the digest as it was made while `key_id` was the newest key, as the ledger has it.
+
+    Raises KeyFileError where the key file has no such key.
+    """
+    if key_id not in pads.key_ids:
+        raise KeyFileError(
+            f"The key file has no key {key_id}; put the one back that has, from your backup."
+        )
+    made = text
+    for one in (pads, *pads.later)[: pads.key_ids.index(key_id) + 1]:
+        inner = hashlib.sha256(one.inner + made.encode()).digest()
+        made = hashlib.sha256(one.outer + inner).hexdigest()
+    return made
+
+
+def write_pads(path: Path, pads: Pads, *, replaces: bool) -> None:
+    """Write a key file whole and for its owner alone.
+
+    Where there is one already it is kept, unless `replaces`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.parent.chmod(0o700)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    pads = pads_of(secrets.token_bytes(32))
+    values = {"key_id": pads.key_id, "inner_pad": pads.inner, "outer_pad": pads.outer}
+    if pads.later:
+        values["key_id_1"] = pads.first_id
+    for number, one in enumerate(pads.later, start=2):
+        values |= {
+            f"key_id_{number}": one.key_id,
+            f"inner_pad_{number}": one.inner,
+            f"outer_pad_{number}": one.outer,
+        }
+    columns = ", ".join(f"{name} {'blob' if '_pad' in name else 'varchar'}" for name in values)
     try:
         with duckdb.connect(str(unfinished)) as connection:
             # The folder is 0700, so nobody looks in before the mode is set.
             unfinished.chmod(0o600)
-            connection.execute("create table pads (key_id varchar, inner_pad blob, outer_pad blob)")
-            connection.execute(
-                "insert into pads values (?, ?, ?)", [pads.key_id, pads.inner, pads.outer]
-            )
+            connection.execute(f"create table pads ({columns})")
+            marks = ", ".join("?" for _ in values)
+            connection.execute(f"insert into pads values ({marks})", list(values.values()))
             connection.execute("checkpoint")
         _sync(unfinished)
-        try:
-            # Unlike a rename, a link never replaces a key that came first.
-            os.link(unfinished, path)
-        except FileExistsError:
-            return
+        if replaces:
+            unfinished.replace(path)
+        else:
+            try:
+                # Unlike a rename, a link never replaces a key that came first.
+                os.link(unfinished, path)
+            except FileExistsError:
+                return
         _sync(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
         unfinished.with_name(f"{unfinished.name}.wal").unlink(missing_ok=True)
+
+
+def _pads_of_row(row: Mapping[str, Any]) -> Pads:
+    later: list[Pads] = []
+    while f"inner_pad_{len(later) + 2}" in row:
+        number = len(later) + 2
+        later.append(
+            Pads(row[f"key_id_{number}"], row[f"inner_pad_{number}"], row[f"outer_pad_{number}"])
+        )
+    return Pads(
+        row["key_id"], row["inner_pad"], row["outer_pad"], row.get("key_id_1", ""), tuple(later)
+    )
 
 
 def _sync(path: Path) -> None:

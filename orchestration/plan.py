@@ -55,6 +55,92 @@ class PurgeCount:
     rows_after: int
 
 
+@dataclass(frozen=True, slots=True)
+class PlanFact:
+    """What a plan takes of a table under one class, and how that has changed."""
+
+    table_name: str
+    deletion_class: str
+    action: str
+    rows: int
+    table_rows: int
+    oldest_deadline_at: datetime | None
+    rows_of_last_plan: int
+
+    @property
+    def share(self) -> float:
+        """The share of the table's rows, in percent."""
+        return 100 * self.rows / self.table_rows if self.table_rows else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFact:
+    """Expired records that stay: held, or under a floor, and until when as far as it is known."""
+
+    table_name: str
+    deletion_class: str
+    state: str
+    rows: int
+    first_until: datetime | None
+    last_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """What there is to see of a plan before anything goes: counts, shares and dates only."""
+
+    takes: tuple[PlanFact, ...]
+    keeps: tuple[KeptFact, ...]
+    last_digest: str | None
+
+
+def plan_facts(connection: duckdb.DuckDBPyConnection, project: Project) -> PlanFacts:
+    """Return what the plan that stands takes and keeps, beside the plan before it."""
+    plan, states = project.relation("purge_plan"), project.relation("record_states")
+    has_last = connection.execute(
+        "select count(*) from duckdb_tables() where database_name = current_database() "
+        "and schema_name = 'purge' and table_name = 'last_plan'"
+    ).fetchall()[0][0]
+    last = (
+        "select table_name, deletion_class, action, row_count from purge.last_plan"
+        if has_last
+        else "select null::varchar, null::varchar, null::varchar, 0::bigint where false"
+    )
+    rows = connection.execute(
+        "with now as (select table_name, deletion_class, action, count(*) as row_count, "
+        f"min(deadline_at) as oldest from {plan} group by all), "
+        f"before (table_name, deletion_class, action, row_count) as ({last}) "
+        "select table_name, deletion_class, action, coalesce(now.row_count, 0), oldest, "
+        "coalesce(before.row_count, 0) from now "
+        "full outer join before using (table_name, deletion_class, action) order by 1, 2, 3"
+    ).fetchall()
+    sizes = {
+        name: int(
+            connection.execute(
+                f"select count(*) from {project.declarations.governed[name].relation_name}"
+            ).fetchall()[0][0]
+        )
+        for name in {row[0] for row in rows} & set(project.declarations.governed)
+    }
+    kept = connection.execute(
+        "select table_name, deletion_class, state, count(*), min(floor_until), max(floor_until) "
+        f"from {states} where state in ('held', 'floored') group by all order by all"
+    ).fetchall()
+    digests = (
+        connection.execute("select max(plan_digest) from purge.last_plan").fetchall()
+        if has_last
+        else [(None,)]
+    )
+    return PlanFacts(
+        takes=tuple(
+            PlanFact(table, name, action, count, sizes.get(table, 0), oldest, before)
+            for table, name, action, count, oldest, before in rows
+        ),
+        keeps=tuple(KeptFact(*row) for row in kept),
+        last_digest=digests[0][0],
+    )
+
+
 def read_plan(connection: duckdb.DuckDBPyConnection, project: Project) -> Plan:
     """Read the frozen plan. Raises PlanError where its rows name two digests."""
     plan, as_of = project.relation("purge_plan"), project.relation("as_of")

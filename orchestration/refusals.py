@@ -9,9 +9,12 @@ from typing import Final
 
 import dagster as dg
 
+from orchestration.approvals import ApprovalError
 from orchestration.declarations import DeclarationError
 from orchestration.erase import EraseError
+from orchestration.journal import JournalError
 from orchestration.keys import KeyFileError
+from orchestration.ledger import LedgerError
 from orchestration.plan import PlanError
 from orchestration.project import ProjectError
 from orchestration.sample import SampleError
@@ -19,9 +22,12 @@ from orchestration.settings import SettingsError
 from orchestration.warehouse import WarehouseError
 
 REFUSALS: Final = (
+    ApprovalError,
     DeclarationError,
     EraseError,
+    JournalError,
     KeyFileError,
+    LedgerError,
     PlanError,
     ProjectError,
     SampleError,

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from orchestration.certificate import CERTIFICATE_TAG, page_of
 from orchestration.erase import read_record
 from orchestration.guard import GUARD, counts_in
 from orchestration.plan import PlanCount
 from orchestration.project import Project
 from orchestration.runs import RunOutcome
 from orchestration.summary import ProofOutcome, Summary, proofs_of, summarise
-from orchestration.tags import PLAN_DIGEST_TAG
+from orchestration.tags import PLAN_DIGEST_TAG, RESTORED_TAG
 from orchestration.warehouse import connect
 
 
@@ -21,6 +22,11 @@ def report(console: Console, project: Project, outcomes: Sequence[RunOutcome], b
     `before` is the number of the last purge before them. Returns whether nothing was refused
     and every proof holds; a proof that only warns is counted, and holds.
     """
+    for outcome in outcomes:
+        if RESTORED_TAG in outcome.tags:
+            console.print(
+                f"\n{outcome.tags[RESTORED_TAG]}", style="bold yellow", markup=False, soft_wrap=True
+            )
     checks = [check for outcome in outcomes for check in outcome.checks]
     proofs = proofs_of(project, checks)
     verdicts = [check for check in checks if check.name == GUARD]
@@ -50,6 +56,7 @@ def report(console: Console, project: Project, outcomes: Sequence[RunOutcome], b
         if not outcome.is_success:
             console.print(f"Run {outcome.run_id} failed; `kigen ui` shows where.", highlight=False)
     red = [proof for proof in proofs if proof.violations and not proof.is_warning]
+    _print_certificate(console, project, outcomes)
     console.print(f"\nNext: {_next_thing(refusals, red, proofs, due, summary)}", soft_wrap=True)
     return not refusals and not red and all(outcome.is_success for outcome in outcomes)
 
@@ -101,6 +108,13 @@ def _print_proofs(console: Console, proofs: Sequence[ProofOutcome]) -> None:
             console.print(
                 f"  [{style}]{word:<5}[/] {proof.name}: {proof.violations}", highlight=False
             )
+
+
+def _print_certificate(console: Console, project: Project, outcomes: Sequence[RunOutcome]) -> None:
+    names = [outcome.tags.get(CERTIFICATE_TAG) for outcome in outcomes]
+    for name in filter(None, names):
+        path = page_of(project.settings, name)
+        console.print(f"\nCertificate: {path}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _next_thing(

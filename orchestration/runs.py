@@ -51,16 +51,19 @@ def run_job(
     on_event: Callable[[DagsterEvent], None],
     assets: Sequence[dg.AssetKey] | None = None,
     tags: Mapping[str, str] | None = None,
+    ops: Mapping[str, Any] | None = None,
     is_verbose: bool = False,
 ) -> RunOutcome:
     """Run a job here and now, by T `as_of` (naive, UTC), and return how it came out.
 
-    `assets`: only these of the job. `on_event` is called with each event of Dagster as it
-    comes. What steps print is not shown unless `is_verbose`.
+    `assets`: only these of the job. `ops`: the config of its steps, by name. `on_event` is
+    called with each event of Dagster as it comes. What steps print is not shown unless
+    `is_verbose`.
     """
     job_definition = definitions.resolve_job_def(job)
     config: dict[str, Any] = {
         **run_config(as_of),
+        **({"ops": {name: {"config": config} for name, config in ops.items()}} if ops else {}),
         "loggers": {"console": {"config": {"log_level": "INFO" if is_verbose else "CRITICAL"}}},
     }
     checks: list[CheckOutcome] = []

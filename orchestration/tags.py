@@ -11,5 +11,8 @@ PLAN_DIGEST_TAG: Final = "kigen/plan_digest"
 PURGED_TAG: Final = "kigen/purged"
 """On a nightly run: how many rows its purge took."""
 
+RESTORED_TAG: Final = "kigen/restored"
+"""On a run that found the warehouse behind its journal: what was put back, in a sentence."""
+
 PURGE_RUN_TAG: Final = "kigen/purge_run"
 """On a rebuild: the run whose purge it follows."""

@@ -15,8 +15,14 @@ POLICY_GROUP: Final = "policy"
 RAW_TABLES: Final = dg.AssetKey(["raw", "raw_tables"])
 """The step that sees whether the raw tables are there, before anything else is done."""
 
+LAST_RUN: Final = dg.AssetKey(["purge", "last_run"])
+"""The step that notes what a purge left behind, for the next to be compared with."""
+
 ERASED_FILE: Final = dg.AssetKey(["purge", "erased_file"])
 """The step that rewrites the file without what was deleted."""
+
+CERTIFICATE: Final = dg.AssetKey(["purge", "certificate"])
+"""The step that writes what a run did, and how we know."""
 
 _STAGE: Final = re.compile(r"\d+_(\w+)")
 

@@ -16,7 +16,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 
-from orchestration.keys import ensure_key
+from orchestration.keys import digest, ensure_key, read_pads
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = REPOSITORY / "dbt_project"
@@ -117,8 +117,12 @@ class House:
                     file.unlink()
             connection.execute("commit")
 
+    @property
+    def key(self) -> Path:
+        return self.home / "keys" / "kigen_key.duckdb"
+
     def environment(self, as_of: datetime | None = None) -> dict[str, str]:
-        key = self.home / "keys" / "kigen_key.duckdb"
+        key = self.key
         if not key.exists():
             ensure_key(key)
         return {
@@ -159,10 +163,13 @@ class House:
         """Write the guard's verdict for the plan that stands, as the guard does."""
         with duckdb.connect(str(self.warehouse)) as connection:
             connection.execute("delete from purge.guard_verdicts")
+            ((plan,),) = connection.execute(
+                "select coalesce(min(plan_digest), sha256('')) from purge.purge_plan"
+            ).fetchall()
+            seal = digest(f"verdict\t{plan}\t{run}", read_pads(self.key))
             connection.execute(
-                "insert into purge.guard_verdicts "
-                "select coalesce(min(plan_digest), sha256('')), ?, now() at time zone 'UTC' from purge.purge_plan",
-                [run],
+                "insert into purge.guard_verdicts values (?, ?, now() at time zone 'UTC', ?)",
+                [plan, run, seal],
             )
 
     def purge(self, as_of: datetime, run: str = "a-run") -> dbtRunnerResult:

@@ -5,8 +5,13 @@ from typing import Final
 import dagster as dg
 
 from orchestration.defs.jobs import NIGHTLY, PLAN
+from orchestration.defs.purge import PURGE_LEDGER
 from orchestration.guard import GUARD, judge, metadata_of, write_verdict
+from orchestration.journal import heads
+from orchestration.keys import read_pads
+from orchestration.ledger import broken_link, chain_of
 from orchestration.moment import Moment
+from orchestration.plan import plan_facts
 from orchestration.project import current
 from orchestration.refusals import refusals_as_failures
 from orchestration.translator import KigenTranslator
@@ -26,7 +31,9 @@ PURGE_PLAN: Final = dg.AssetKey(["purge", "purge_plan"])
         for proof in PROJECT.declarations.proofs("before")
     ],
     description=(
-        "Every proof of gate `before` is green, the plan is of this run's T, and T is not to come. "
+        "Every proof of gate `before` is green, the plan is of this run's T, T is not to come, the "
+        "ledger's chain is whole; and the plan is within policy_purge_limits.csv and nothing looks "
+        "changed that should not, or the plan is approved by its digest. "
         "In the job `nightly` it leaves the verdict without which nothing is purged; in any other "
         "it only reports."
     ),
@@ -37,17 +44,41 @@ def guard(context: dg.AssetCheckExecutionContext, moment: Moment) -> dg.AssetChe
     job, run_id = context.run.job_name, context.run.run_id
     as_of = moment.of(context.run, context.op_execution_context.instance)
     is_nightly = job == NIGHTLY
+    with refusals_as_failures():
+        pads = read_pads(PROJECT.settings.key)
     with (
         refusals_as_failures(),
         connect(PROJECT.settings, read_only=not is_nightly) as connection,
     ):
-        verdict = judge(connection, PROJECT, as_of)
+        verdict = judge(connection, PROJECT, as_of, pads)
+        metadata = metadata_of(verdict, plan_facts(connection, PROJECT))
         if verdict.passes and is_nightly:
-            write_verdict(connection, verdict, run_id)
+            write_verdict(connection, verdict, run_id, pads)
     return dg.AssetCheckResult(
         passed=verdict.passes,
         # A report stops nothing.
         severity=dg.AssetCheckSeverity.WARN if job == PLAN else dg.AssetCheckSeverity.ERROR,
         description=" ".join(verdict.refusals) or "The plan may be purged.",
-        metadata=metadata_of(verdict),
+        metadata=metadata,
+    )
+
+
+@dg.asset_check(
+    asset=PURGE_LEDGER,
+    name="ledger_chain",
+    description=(
+        "The chain of the ledger, made anew from its rows and held against the journal: no row was "
+        "altered, dropped, added or moved since it was written."
+    ),
+    pool="warehouse",
+)
+def ledger_chain(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Recompute the chain; name the first broken link."""
+    with refusals_as_failures(), connect(PROJECT.settings, read_only=True) as connection:
+        chain = chain_of(connection, PROJECT)
+        broken = broken_link(connection, PROJECT, heads(PROJECT.settings))
+    return dg.AssetCheckResult(
+        passed=broken is None,
+        description=broken or "The chain is whole.",
+        metadata={"runs": len(chain), "head": chain[max(chain)] if chain else ""},
     )

@@ -8,7 +8,14 @@ import dagster as dg
 from orchestration.guard import GUARD
 from orchestration.project import current
 from orchestration.tags import PURGED_TAG
-from orchestration.translator import ERASED_FILE, RAW_TABLES, KigenTranslator, gate_of
+from orchestration.translator import (
+    CERTIFICATE,
+    ERASED_FILE,
+    LAST_RUN,
+    RAW_TABLES,
+    KigenTranslator,
+    gate_of,
+)
 
 PROJECT = current()
 
@@ -38,7 +45,7 @@ def _keys(part: str) -> list[dg.AssetKey]:
 _LANDING = dg.AssetSelection.assets(RAW_TABLES, *_keys("landing"))
 _GOVERNED = dg.AssetSelection.assets(*_keys("governed"))
 _PURGE = dg.AssetSelection.assets(*_keys("purge"))
-_PROOFS_AFTER = dg.AssetSelection.assets(ERASED_FILE, *_keys("proofs_after"))
+_PROOFS_AFTER = dg.AssetSelection.assets(LAST_RUN, ERASED_FILE, CERTIFICATE, *_keys("proofs_after"))
 _GUARD = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(["purge", "purge_plan"]), GUARD))
 
 plan = dg.define_asset_job(
@@ -56,7 +63,7 @@ nightly = dg.define_asset_job(
 rebuild = dg.define_asset_job(
     REBUILD,
     selection=(_GOVERNED - _GUARD) | _PROOFS_AFTER,
-    description="After a purge: build anew what was derived, erase, and prove it.",
+    description="After a purge: build anew what was derived, erase, prove it, and certify it.",
 )
 
 
@@ -67,4 +74,4 @@ def rebuild_selection(tags: Mapping[str, str]) -> Sequence[dg.AssetKey] | None:
     """
     if tags.get(PURGED_TAG) != "0":
         return None
-    return [ERASED_FILE, *_keys("proofs_after")]
+    return [LAST_RUN, ERASED_FILE, CERTIFICATE, *_keys("proofs_after")]

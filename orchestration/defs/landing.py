@@ -9,12 +9,15 @@ from dagster_dbt import dbt_assets
 from orchestration.dbt_process import Dbt, build
 from orchestration.defs.jobs import DELETING_JOBS
 from orchestration.facts import facts_of
+from orchestration.journal import heads, reconcile
 from orchestration.keys import ensure_key, read_pads
 from orchestration.moment import Moment, refusal_of_future
 from orchestration.project import current
 from orchestration.refusals import refusals_as_failures
+from orchestration.rotation import finish_rotation
 from orchestration.sample import load_sample
 from orchestration.settings import format_moment
+from orchestration.tags import RESTORED_TAG
 from orchestration.translator import RAW_GROUP, RAW_TABLES, KigenTranslator
 from orchestration.warehouse import (
     WarehouseError,
@@ -46,8 +49,11 @@ def raw_tables(context: dg.AssetExecutionContext, moment: Moment) -> dg.Material
         raise dg.Failure(future, allow_retries=False)
     with refusals_as_failures():
         loads_sample = needs_sample(settings, PROJECT.manifest)
-        ensure_key(settings.key, is_needed=has_memory(settings))
+        ensure_key(settings.key, is_needed=has_memory(settings) or bool(heads(settings)))
         read_pads(settings.key)
+        if settings.warehouse.exists():
+            finish_rotation(PROJECT)
+        reconciled = reconcile(PROJECT)
         loaded: dict[str, int] = {}
         if loads_sample:
             with connect(settings, read_only=False) as connection:
@@ -63,8 +69,16 @@ def raw_tables(context: dg.AssetExecutionContext, moment: Moment) -> dg.Material
         source = PROJECT.manifest["sources"][unique_id]
         key = KigenTranslator().get_asset_key(source)
         context.log_event(dg.AssetObservation(key, metadata=metadata))
+    if reconciled.state != "equal":
+        context.log.warning(reconciled.said)
+    if reconciled.state == "file_behind":
+        context.instance.add_run_tags(context.run.run_id, {RESTORED_TAG: reconciled.said})
     return dg.MaterializeResult(
-        metadata={"as_of": format_moment(as_of), "sample_rows": sum(loaded.values())}
+        metadata={
+            "as_of": format_moment(as_of),
+            "sample_rows": sum(loaded.values()),
+            "journal": reconciled.said,
+        }
     )
 
 

@@ -9,13 +9,24 @@ from dagster_dbt import dbt_assets
 from orchestration.dbt_process import Dbt, fail_if_any, invoke, with_facts
 from orchestration.defs.jobs import DELETING_JOBS
 from orchestration.erase import (
+    ErasureDelayedError,
+    are_planted,
+    deleted_since,
+    erase_policy,
+    interrupted,
     lack_of_space,
     note_deleted,
     note_erased,
+    note_waiting,
+    plant_canaries,
+    plant_late,
     read_record,
+    reason_to_wait,
     rewrite,
 )
 from orchestration.facts import facts_of
+from orchestration.journal import mirror
+from orchestration.keys import read_pads
 from orchestration.moment import Moment, refusal_of_future
 from orchestration.plan import (
     Plan,
@@ -27,9 +38,10 @@ from orchestration.plan import (
 )
 from orchestration.project import current
 from orchestration.refusals import refusals_as_failures
+from orchestration.settings import utc_now
 from orchestration.tags import PLAN_DIGEST_TAG, PURGED_TAG
-from orchestration.translator import ERASED_FILE, KigenTranslator
-from orchestration.warehouse import connect
+from orchestration.translator import ERASED_FILE, LAST_RUN, KigenTranslator
+from orchestration.warehouse import WarehouseBusyError, connect
 
 PROJECT = current()
 
@@ -79,6 +91,9 @@ def purge(context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment) -> Iterat
         return
 
     with refusals_as_failures():
+        if plan.rows:
+            with connect(PROJECT.settings, read_only=False) as connection:
+                plant_canaries(connection, read_pads(PROJECT.settings.key), context.run.run_id)
         done = invoke(
             PROJECT,
             dbt,
@@ -90,10 +105,11 @@ def purge(context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment) -> Iterat
         )
         with connect(PROJECT.settings, read_only=True) as connection:
             counts = purge_counts(connection, before, plan.digest, plan.as_of)
+            mirror(connection, PROJECT)
     purged = sum(count.deleted + count.anonymised for count in counts)
     context.instance.add_run_tags(context.run.run_id, {PURGED_TAG: str(purged)})
     if purged:
-        note_deleted(PROJECT.settings)
+        note_deleted(PROJECT.settings, context.run.run_id)
     with refusals_as_failures():
         sources = PROJECT.manifest["sources"]
         facts = {
@@ -131,7 +147,7 @@ def _facts() -> dict[str, Any]:
 
 @dg.asset(
     key=ERASED_FILE,
-    deps=[PURGE_LEDGER, dg.AssetKey(["purge", "purge_plan"])],
+    deps=[PURGE_LEDGER, dg.AssetKey(["purge", "purge_plan"]), LAST_RUN],
     group_name="purge",
     kinds={"duckdb"},
     pool="warehouse",
@@ -141,23 +157,38 @@ def _facts() -> dict[str, Any]:
     ),
 )
 def erased_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-    """Write the file anew if something was purged since it was last written anew."""
+    """Write the file anew if something was purged since it was last, as the policy has it."""
     settings = PROJECT.settings
     with refusals_as_failures(), connect(settings, read_only=True) as connection:
         purge_number = last_purge(connection, PROJECT)
-    record = read_record(settings)
-    # A restored backup has an older ledger: the number may well be smaller than the last.
-    if record.deleted_not_erased_since is None and purge_number == record.erased_purge:
-        return dg.MaterializeResult(
-            metadata={"erased": False, "said": "Nothing was deleted since the last time."}
-        )
-    note_deleted(settings)
-    if lack := lack_of_space(settings):
-        context.log.warning(lack)
-        return dg.MaterializeResult(metadata={"erased": False, "said": lack})
+        record = read_record(settings)
+        # A restored backup has an older ledger: the number may well be smaller than the last.
+        if record.deleted_not_erased_since is None and purge_number == record.erased_purge:
+            return dg.MaterializeResult(
+                metadata={"erased": False, "said": "Nothing was deleted since the last time."}
+            )
+        if told := interrupted(settings):
+            context.log.warning(told)
+        record = note_deleted(settings)
+        deleted = deleted_since(connection, settings, PROJECT.declarations, record.erased_purge)
+        planted = are_planted(connection, read_pads(settings.key), record.canary_run)
+    since = record.deleted_not_erased_since
+    policy = erase_policy(PROJECT.declarations.settings)
+    if said := reason_to_wait(policy, deleted, since, utc_now()):
+        note_waiting(settings, said, by_policy=True)
+        return dg.MaterializeResult(metadata={"erased": False, "said": said})
+    if said := lack_of_space(settings):
+        return _put_off(context, said)
+    canary_run = record.canary_run
     with refusals_as_failures():
-        rewritten = rewrite(settings)
-    note_erased(settings, purge_number)
+        try:
+            if canary_run is None or not planted:
+                canary_run = context.run.run_id
+                plant_late(settings, canary_run)
+            rewritten = rewrite(settings, canary_run)
+        except (ErasureDelayedError, WarehouseBusyError) as delay:
+            return _put_off(context, str(delay))
+    note_erased(settings, purge_number, rewritten.verification)
     return dg.MaterializeResult(
         metadata={
             "erased": True,
@@ -165,8 +196,16 @@ def erased_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]
             "rows": rewritten.rows,
             "bytes_before": rewritten.bytes_before,
             "bytes_after": rewritten.bytes_after,
+            "verification": dg.MetadataValue.json(rewritten.verification),
         }
     )
+
+
+def _put_off(context: dg.AssetExecutionContext, said: str) -> dg.MaterializeResult[None]:
+    """The next run tries again."""
+    note_waiting(PROJECT.settings, said)
+    context.log.warning(said)
+    return dg.MaterializeResult(metadata={"erased": False, "said": said})
 
 
 def _materialization(

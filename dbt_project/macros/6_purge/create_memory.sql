@@ -1,6 +1,6 @@
 {#- Create what a purge writes to and the stages read, where it is not there yet: the tables of the
-    schema `memory`, from their declared columns, and the guard's verdicts. A column that a later version
-    declares is added. Runs before every dbt run; then `refuse_another_key` looks at what is there. -#}
+    schema `memory`, from their declared columns; the guard's verdicts; the approvals; the canaries the erasure
+    is proved by. A column that a later version declares is added. Runs before every dbt run; then `refuse_another_key` looks at what is there. -#}
 {%- macro create_memory() -%}
     {%- if execute and flags.WHICH in ['run', 'build', 'test', 'seed'] -%}
         {%- do run_query('create schema if not exists memory') -%}
@@ -22,6 +22,9 @@
         {%- endfor -%}
         {%- do run_query('create schema if not exists purge') -%}
         {%- do run_query('create table if not exists purge.guard_verdicts (plan_digest varchar, run_id varchar, decided_at timestamp)') -%}
+        {%- do run_query('alter table purge.guard_verdicts add column if not exists seal varchar') -%}
+        {%- do run_query('create table if not exists ' ~ kigen.approvals() ~ ' (digest varchar, approver varchar, reason varchar, approved_at timestamp, expires_at timestamp, seal varchar)') -%}
+        {%- do run_query('create table if not exists purge.canaries (kind varchar, value varchar using compression uncompressed)') -%}
         {%- do kigen.refuse_another_key() -%}
     {%- endif -%}
 {%- endmacro -%}
@@ -38,4 +41,11 @@
     {%- if foreign -%}
         {{- exceptions.raise_compiler_error('The memory of purges holds ' ~ foreign ~ ' digests made with another key than that of the key file, so nobody it remembers could be recognised; nothing was built. Put the right key file back: KIGEN_KEY, or keys/kigen_key.duckdb under KIGEN_HOME.') -}}
     {%- endif -%}
+{%- endmacro -%}
+
+
+{#- The approvals of plans, append-only: digest, approver, reason, approved_at, expires_at, and the seal that only
+    the holder of the key can make. `kigen approve` writes them. -#}
+{%- macro approvals() -%}
+    purge.approvals
 {%- endmacro -%}

@@ -30,6 +30,7 @@
             {%- do purged.append(kigen._purge_table(table, run_no, plan_digest)) -%}
         {%- endfor -%}
         {%- do run_query('delete from purge.guard_verdicts') -%}
+        {%- do run_query("delete from purge.canaries where kind = 'deleted'") -%}
         {%- set rows = purged | sum -%}
         {%- set told = run_query("select string_agg(table_name || ' ' || (deleted + anonymised), ', ' order by table_name) from memory.purge_counts where run_no = " ~ run_no ~ " and deleted + anonymised > 0") -%}
         {%- call noop_statement('main', 'PURGE ' ~ (told.columns[0].values()[0] if rows else 'nothing was due'), 'PURGE', rows) -%}{%- endcall -%}
@@ -77,6 +78,12 @@
     {%- if row[0] != row[1] or row[0] != row[2] -%}
         {{- exceptions.raise_compiler_error('purge_ledger: the plan in ' ~ ref('purge_plan') ~ ' is not the one its digest ' ~ row[1] ~ ' was made from; it was altered after it was frozen. Run `kigen plan` to make it anew.') -}}
     {%- endif -%}
+    {%- set stale = run_query(
+        'select count(*) from ' ~ ref('purge_plan') ~ ' as plan where plan.policy_digest is distinct from (select ' ~ kigen.policy_digest('classes') ~ ' from ' ~ ref('deletion_classes') ~ ' as classes)'
+    ).rows[0][0] -%}
+    {%- if stale -%}
+        {{- exceptions.raise_compiler_error('purge_ledger: policy_deletion_classes.csv has changed since the plan ' ~ row[0] ~ ' was frozen. Run `kigen plan` to make it anew.') -}}
+    {%- endif -%}
     {{- return(row[0]) -}}
 {%- endmacro -%}
 
@@ -84,7 +91,10 @@
 {#- Why this run may not purge, in a sentence, or nothing. -#}
 {%- macro _purge_refusal(plan_digest) -%}
     {%- set run_id = env_var('KIGEN_PURGE_RUN', '') -%}
-    {%- set verdicts = run_query("select count(*) from purge.guard_verdicts where plan_digest = '" ~ plan_digest ~ "' and run_id = '" ~ run_id | replace("'", "''") ~ "'").rows[0][0] -%}
+    {%- set verdicts = run_query(
+        "select count(*) from purge.guard_verdicts as verdicts cross join " ~ kigen.pads() ~ " as pads where verdicts.plan_digest = '" ~ plan_digest ~ "' and verdicts.run_id = '" ~ run_id | replace("'", "''") ~ "' and verdicts.seal = "
+        ~ kigen.digest("'verdict' || chr(9) || verdicts.plan_digest || chr(9) || verdicts.run_id")
+    ).rows[0][0] -%}
     {%- if not run_id or not verdicts -%}
         {{- return('There is no verdict of the guard for plan ' ~ plan_digest ~ (' in run ' ~ run_id if run_id else '') ~ '. Run `kigen run`, or the job `nightly`: its guard looks at the proofs first.') -}}
     {%- endif -%}

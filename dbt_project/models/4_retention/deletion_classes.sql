@@ -22,6 +22,7 @@ classes as (
         table_name,
         period,
         notice,
+        notice_waiver,
         {{ period_months('period') }} as period_months,
         {{ period_days('period') }} as period_days,
         notice is not null as has_notice,

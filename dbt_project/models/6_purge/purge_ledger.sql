@@ -4,6 +4,7 @@
 {{ config(materialized='purge') }}
 
 -- depends_on: {{ ref('purge_plan') }}
+-- depends_on: {{ ref('deletion_classes') }}
 {%- set memories = ['remembered_suppressions', 'remembered_left_mailboxes', 'remembered_purged_records'] %}
 {%- for memory in memories %}
 -- depends_on: {{ ref(memory) }}
