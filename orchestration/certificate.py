@@ -44,18 +44,18 @@ OUT_OF_REACH: Final = (
     {
         "key": "backups",
         "en": "Backups of the warehouse file and of its machine, until they expire or are rewritten.",
-        "ja": "ウェアハウスのファイルおよびサーバーのバックアップ(期限切れまたは書き換えまで残ります)。",
+        "ja": "ウェアハウスのファイルとサーバーのバックアップ。期限が切れるか書き換えられるまで残ります。",
     },
     {
         "key": "copies_elsewhere",
         "en": "Copies that left the warehouse: exports, files handed over, and what delivery tools keep.",
-        "ja": "ウェアハウスの外に出た写し:エクスポート、受け渡したファイル、配信ツールが保持するデータ。",
+        "ja": "ウェアハウスの外に出た写し。エクスポート、受け渡したファイル、配信ツールが保持するデータなど。",
     },
     {
         "key": "file_system_remnants",
         "en": "Remnants of the old file in the file system and on the medium: freed blocks, "
         "the journal, spare cells of an SSD.",
-        "ja": "ファイルシステムおよび記憶媒体に残る旧ファイルの痕跡:解放済みブロック、ジャーナル、SSD の予備領域。",
+        "ja": "ファイルシステムと記憶媒体に残る旧ファイルの痕跡。解放済みブロック、ジャーナル、SSD の予備領域など。",
     },
     {
         "key": "snapshots",
@@ -355,8 +355,8 @@ class _Bases:
 
     classes: Mapping[tuple[str, str], tuple[str, str, str]]
     """Action, floor, legal basis."""
-    registers: Mapping[str, str]
-    """The table whose records a table's records follow, under that table's class."""
+    follows: Mapping[str, tuple[str, str]]
+    """By table: the one whose records its own follow, under that one's class, and the action."""
 
     @classmethod
     def read(cls, connection: duckdb.DuckDBPyConnection, project: Project) -> "_Bases":
@@ -367,24 +367,30 @@ class _Bases:
         governed = project.declarations.governed.values()
         return cls(
             {(table, name): (action, floor, basis) for table, name, action, floor, basis in rows},
-            {table.name: table.follows.register_table for table in governed if table.follows},
+            {
+                table.name: (table.follows.register_table, table.follows.action)
+                for table in governed
+                if table.follows
+            },
         )
 
     def of(self, table: str, deletion_class: str) -> dict[str, Any]:
         """Return the basis of a class, and the table the policy states it for."""
-        for stated_for in (table, self.registers.get(table, table)):
+        followed, _ = self.follows.get(table, (table, ""))
+        for stated_for in (table, followed):
             if found := self.classes.get((stated_for, deletion_class)):
                 return {"legal_basis": found[2], "stated_for": stated_for}
         return {"legal_basis": None, "stated_for": None}
 
     def floors(self, table: str, deletion_class: str) -> list[dict[str, Any]]:
         """Return what may keep a record of a class: the floors of its table for its action."""
-        stated_for = self.of(table, deletion_class)["stated_for"]
-        action = self.classes[stated_for, deletion_class][0] if stated_for == table else None
+        _, action = self.follows.get(table, (table, ""))
+        if own := self.classes.get((table, deletion_class)):
+            action = own[0]
         return [
             {"deletion_class": name, "legal_basis": basis}
             for (of_table, name), (of_action, floor, basis) in sorted(self.classes.items())
-            if of_table == table and floor in ("yes", "only") and action in (None, of_action)
+            if (of_table, of_action) == (table, action) and floor in ("yes", "only")
         ]
 
 

@@ -87,6 +87,8 @@ class ErasureRecord:
     deleted_not_erased_since: str | None = None
     canary_run: str | None = None
     """The run whose canaries went with the last purge; they can be made again with the key."""
+    canary_was_held: bool = False
+    """Whether the deleted one was seen in a file that was to be written anew after that purge."""
     verification: dict[str, Any] | None = None
     """What the last erasure, the one of `erased_at`, was verified by."""
     said: str | None = None
@@ -124,10 +126,11 @@ def note_deleted(settings: Settings, canary_run: str | None = None) -> ErasureRe
     """Note that rows are deleted and not yet erased, and whose canaries went with them."""
     record = read_record(settings)
     since = record.deleted_not_erased_since or format_moment(utc_now())
+    if canary_run is not None and canary_run != record.canary_run:
+        record = replace(record, canary_run=canary_run, canary_was_held=False)
     record = replace(
         record,
         deleted_not_erased_since=since,
-        canary_run=canary_run or record.canary_run,
         said=f"Deleted, not yet erased, since {since} UTC.",
         waits_by_policy=False,
     )
@@ -426,6 +429,8 @@ def rewrite_here(settings: Settings, canary_run: str, *, wait: float = LOCK_WAIT
             is_ours = True
             _remove_left_overs(source, settings.warehouse)
             rewritten = _copy(connection, descriptor, copy)
+            # Noted before the swap: if the proof fails after it, the next file cannot show it.
+            was_held = _note_held(settings, canary_run, bool(old.found[0]))
             _swap(settings, copy, source)
     finally:
         os.close(descriptor)
@@ -438,9 +443,17 @@ def rewrite_here(settings: Settings, canary_run: str, *, wait: float = LOCK_WAIT
         "canary_run": canary_run,
         **found,
         **rewritten.verification,
-        "old_file_held_deleted_canary": bool(old.found[0]),
+        "old_file_held_deleted_canary": was_held,
     }
     return replace(rewritten, verification=verification)
+
+
+def _note_held(settings: Settings, canary_run: str, is_held: bool) -> bool:
+    """Note that the deleted canary is in the old file; return whether it is, or was the last time."""
+    record = read_record(settings)
+    if is_held and record.canary_run == canary_run:
+        _write(settings, replace(record, canary_was_held=True))
+    return is_held or (record.canary_was_held and record.canary_run == canary_run)
 
 
 def _remove_left_overs(source: Path, named: Path) -> None:
@@ -467,8 +480,19 @@ def _copy(connection: duckdb.DuckDBPyConnection, descriptor: int, copy: Path) ->
         )
     connection.execute("force checkpoint")
     catalog = str(_one(connection, "select current_database()"))
-    dead = dead_blocks(descriptor, blocks_of(connection, catalog))
-    connection.execute(f"attach {literal(str(copy))} as {_UNFINISHED}")
+    blocks = blocks_of(connection, catalog)
+    dead = dead_blocks(descriptor, blocks)
+    version = str(
+        _one(
+            connection,
+            "select tags['storage_version'] from duckdb_databases() where database_name = ?",
+            catalog,
+        )
+    ).rstrip("+")
+    connection.execute(
+        f"attach {literal(str(copy))} as {_UNFINISHED} "
+        f"(block_size {blocks.size}, storage_version {literal(version)})"
+    )
     copy.chmod(status.st_mode & 0o777)
     connection.execute(f"copy from database {_quoted(catalog)} to {_UNFINISHED}")
     tables, views, rows = _compare(connection, catalog)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from orchestration.project import Project, read
 from orchestration.sample import load_sample
-from tests.house import REPOSITORY, House, failures
+from orchestration.settings import Settings
+from tests.house import REPOSITORY, House, environment, failures
 
 # The day of the template. That the sample holds on any day is a test of its own.
 T = datetime(2026, 11, 2, 3, 0, 0)
@@ -65,3 +68,16 @@ def purged(purged_template: House, tmp_path: Path) -> House:
 def house(tmp_path: Path) -> House:
     """An empty house."""
     return House(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def parsed(template: House) -> Project:
+    """The project as Python reads it; `seen_from` gives it the places of another house."""
+    with environment(template.environment(T)):
+        return read(Settings.from_env())
+
+
+def seen_from(parsed: Project, house: House, as_of: datetime = T) -> Project:
+    """The project with the places of a house: its manifest says the same of every house."""
+    with environment(house.environment(as_of)):
+        return replace(parsed, settings=Settings.from_env())

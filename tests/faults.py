@@ -41,8 +41,8 @@ def _in_newsletter(member_id: int) -> str:
 def _planned(table: str, key: str, deletion_class: str, deadline_at: str) -> str:
     return (
         "insert into purge.purge_plan select coalesce(min(plan_digest), 'x'), "
-        f"'{table}', '{key}', 'delete', '{deletion_class}', timestamp '{deadline_at}' "
-        "from purge.purge_plan"
+        f"'{table}', '{key}', 'delete', '{deletion_class}', timestamp '{deadline_at}', "
+        "max(policy_digest), true from purge.purge_plan"
     )
 
 
@@ -315,7 +315,8 @@ def plant(house: House, fault: Fault) -> None:
 def seal(house: House) -> None:
     """Give the plan the digest of what stands in it now, as if it had been frozen so."""
     rows = house.rows(
-        "select table_name, record_key, action, deletion_class, deadline_at from purge.purge_plan"
+        "select table_name, record_key, action, deletion_class, deadline_at, policy_digest "
+        "from purge.purge_plan"
     )
     house.execute(f"update purge.purge_plan set plan_digest = '{digest_of_plan(rows)}'")
 

@@ -374,7 +374,8 @@ PLANTED = {
     "6": ("proof_audience_member_without_consent", f"insert into audiences.audience_newsletter_email "
           f"select 'person{UNVERIFIED}@example.com', {UNVERIFIED}, now()::timestamp"),
     "7": ("proof_planned_without_notice", f"insert into purge.purge_plan "
-          f"select 'x', 'shop.members', '{IDLE_AWAKENED}', 'delete', 'member_inactive', timestamp '2026-01-01'"),
+          f"select 'x', 'shop.members', '{IDLE_AWAKENED}', 'delete', 'member_inactive', "
+          "timestamp '2026-01-01', 'x', true"),
     "8": ("proof_purged_without_notice", "update purge.purge_ledger set notice_sent_at = null "
           "where deletion_class = 'member_inactive'"),
     "9": ("proof_purged_while_held", "update purge.purge_ledger set hold_id = '1' "

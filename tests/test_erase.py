@@ -18,13 +18,13 @@ import duckdb
 import pytest
 
 from orchestration import erase
-from orchestration.declarations import Declarations, DeclarationError, Period
+from orchestration.declarations import DeclarationError, Declarations, Period
 from orchestration.erase import (
     Canaries,
     Deleted,
+    EraseError,
     ErasePolicy,
     ErasureDelayedError,
-    EraseError,
     NotVerifiedError,
     are_planted,
     canaries_of,
@@ -46,7 +46,6 @@ from tests.test_declarations import SETTINGS, Project
 
 CANARY = "canary-" + "q7x" * 11
 RUN = "a-run"
-NEXT = "run again."
 
 
 @pytest.fixture
@@ -231,7 +230,35 @@ def test_kept_canary_is_plain_in_the_copy_without_a_declared_compression(
 
 def test_old_file_without_the_deleted_canary_is_told_and_no_failure(settings: Settings) -> None:
     rewrite(settings, RUN)
+    settings.erasure_record.unlink()
     assert rewrite(settings, RUN).verification["old_file_held_deleted_canary"] is False
+
+
+def test_proof_that_failed_is_made_good_by_the_next_rewriting(settings: Settings) -> None:
+    leave("target/a", "deleted")(settings)
+    with pytest.raises(NotVerifiedError):
+        rewrite(settings, RUN)
+    (settings.home / "target" / "a").unlink()
+    # The canary was in the file before the first of the two.
+    assert rewrite(settings, RUN).verification["old_file_held_deleted_canary"] is True
+
+
+@pytest.mark.parametrize(("version", "size"), [("v1.5.0", 262144), ("v1.2.0", 16384)])
+def test_copy_has_the_format_of_the_file(version: str, size: int, settings: Settings) -> None:
+    with connect(settings, read_only=False) as connection:
+        made = settings.home / "made.duckdb"
+        connection.execute(
+            f"attach '{made}' as made (storage_version '{version}', block_size {size})"
+        )
+        connection.execute("copy from database warehouse to made")
+    made.replace(settings.warehouse)
+    assert rewrite(settings, RUN).verification["kept_canary_found"]
+    found = execute(
+        settings,
+        "select tags['storage_version'], block_size from duckdb_databases() "
+        "join pragma_database_size() using (database_name) where database_name = 'warehouse'",
+    )
+    assert found == [(f"{version}+", size)]
 
 
 def leave(where: str, kind: str) -> Callable[[Settings], None]:
@@ -336,8 +363,19 @@ def test_table_with_fewer_rows_is_refused(settings: Settings) -> None:
 
 
 def test_block_of_the_old_file_in_the_new_one_is_refused(settings: Settings) -> None:
-    # A block that was freed, without indexes: DuckDB does not number theirs.
-    execute(settings, "drop index shop.by_id", "drop table shop.moods", "force checkpoint")
+    text = "as select md5(i::varchar) as text from range(20000) t(i)"
+    execute(
+        settings,
+        # Blocks of an index are used, and DuckDB does not number them.
+        "drop index shop.by_id",
+        "drop table shop.moods",
+        f"create table shop.gone {text}",
+        "force checkpoint",
+        f"create table shop.last {text}",
+        "force checkpoint",
+        "drop table shop.gone",
+        "force checkpoint",
+    )
     refused = rewritten_by(
         settings,
         f"""
@@ -483,7 +521,7 @@ def test_child_that_dies_is_told_with_the_file_it_left(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(erase.sys, "executable", "/bin/false")
-    with pytest.raises(EraseError, match="ended with status 1. The file is the old one, whole"):
+    with pytest.raises(EraseError, match=r"ended with status 1\. The file is the old one, whole"):
         rewrite(settings, RUN)
 
 
@@ -636,7 +674,6 @@ from orchestration.erase import read_record
 
 settings = purge.PROJECT.settings
 policy = {}
-erase.LOCK_WAIT = 0.2
 rewrite = purge.rewrite
 purge.rewrite = lambda settings, run: rewrite(settings, run, wait=0.2)
 purge.erase_policy = lambda _: erase.erase_policy(policy)
@@ -644,8 +681,7 @@ purge.erase_policy = lambda _: erase.erase_policy(policy)
 def step():
     with dg.instance_for_test() as instance:
         result = dg.materialize(
-            [purge.erased_file.with_attributes() if False else purge.erased_file],
-            instance=instance, raise_on_error=False,
+            [purge.erased_file], instance=instance, raise_on_error=False
         )
         told = {}
         if result.success:

@@ -164,33 +164,19 @@ def test_block_with_deleted_text_is_found_even_in_use(thinned: File) -> None:
 
 
 def test_rows_written_twice_are_no_false_alarm(folder: Path) -> None:
+    """As where dbt builds a table anew: what was freed has the same bytes as what is in use."""
     file = File(
         folder / "twice.duckdb",
         *TABLE,
-        "create table again as from people limit 0",
-        # In pieces, so that its blocks differ from those that it will have in the copy.
-        *(
-            statement
-            for begin in range(0, 40000, 8000)
-            for statement in (
-                f"insert into again from people where i >= {begin} and i < {begin + 8000}",
-                "force checkpoint",
-            )
-        ),
+        "create table again as from people",
+        "force checkpoint",
         "drop table people",
-        "alter table again rename to people",
     )
     dead = file.dead()
     copy = file.copy("once.duckdb")
-    assert dead.freed
+    nothing_is_live = Blocks(copy.blocks.size, frozenset(), frozenset(), 0)
+    assert dead_blocks_in(copy.path, nothing_is_live, dead) > 5
     assert dead_blocks_in(copy.path, copy.blocks, dead) == 0
-    # The rule that makes it so: a live block holds survivors only.
-    every = Blocks(copy.blocks.size, frozenset(), frozenset(), 0)
-    descriptor = os.open(copy.path, os.O_RDONLY)
-    same = dead_blocks(descriptor, every)
-    os.close(descriptor)
-    assert dead_blocks_in(copy.path, every, same) >= len(copy.blocks.live)
-    assert dead_blocks_in(copy.path, copy.blocks, same) == 0
 
 
 def test_index_has_blocks_that_duckdb_does_not_number(folder: Path) -> None:

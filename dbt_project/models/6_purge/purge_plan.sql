@@ -1,7 +1,8 @@
 -- One row per record that a purge would take now: the frozen plan. Its digest covers every row with its class, its
 -- action and the policy it came from, and not T, so that the same plan made again tomorrow is the same plan.
 -- A plan that was approved stands as it was frozen while a row of it is still due: whoever approved it
--- approved those rows, an interrupted purge completes it, and what came later waits for the next plan.
+-- approved those rows, an interrupted purge completes it, and what came later waits for the next plan. is_due: false
+-- for a row of it that is due no longer (a hold or a login since), which the purge leaves alone.
 {{ config(materialized='table', pre_hook="{{ kigen.keep_last_plan() }}") }}
 
 {%- set columns = adapter.get_columns_in_relation(this) | map(attribute='name') | list if execute and load_relation(this) is not none else [] %}
@@ -74,7 +75,8 @@ plan as (
         due.action,
         due.deletion_class,
         due.deadline_at,
-        due.policy_digest
+        due.policy_digest,
+        true as is_due
     from due
     cross join digested
     {%- if has_earlier %}
@@ -89,9 +91,14 @@ plan as (
             approved.action,
             approved.deletion_class,
             approved.deadline_at,
-            approved.policy_digest
+            approved.policy_digest,
+            due.record_key is not null as is_due
         from approved
         inner join standing on approved.plan_digest = standing.plan_digest
+        left join due
+            on
+                approved.table_name = due.table_name
+                and approved.record_key = due.record_key
     {%- endif %}
 
 )

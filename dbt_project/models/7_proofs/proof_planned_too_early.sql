@@ -3,6 +3,7 @@
 with plan as (
 
     select * from {{ ref('purge_plan') }}
+    where is_due
 
 ),
 

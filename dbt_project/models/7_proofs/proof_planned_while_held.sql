@@ -11,6 +11,7 @@ with planned as (
         on
             plan.table_name = records.table_name
             and plan.record_key = records.record_key
+    where plan.is_due
 
 ),
 

@@ -29,6 +29,7 @@ with planned as (
             and plan.record_key = states.record_key
             and plan.deletion_class = states.deletion_class
             and states.clock_source <> 'memory.purged_records'
+    where plan.is_due
 
 ),
 
