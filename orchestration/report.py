@@ -49,7 +49,11 @@ def report(console: Console, project: Project, outcomes: Sequence[RunOutcome], b
     ]
     record = read_record(project.settings)
     if record.deleted_not_erased_since:
-        refusals.append(f"Deleted, not yet erased, since {record.deleted_not_erased_since} UTC.")
+        since = f"Deleted, not yet erased, since {record.deleted_not_erased_since} UTC."
+        if record.waits_by_policy:
+            console.print(f"\n{record.said or since}", highlight=False, soft_wrap=True)
+        else:
+            refusals.append(record.said or since)
     for refusal in refusals:
         console.print(f"\nRefused: {refusal}", style="bold red", markup=False, soft_wrap=True)
     for outcome in outcomes:

@@ -142,7 +142,7 @@ def test_nothing_has_partitions(loaded: Loaded) -> None:
     [
         ("plan", ["raw__raw_tables", "landing", "governed", "purge__purge_plan_guard"]),
         ("nightly", ["raw__raw_tables", "landing", "governed", "purge__purge_plan_guard", "purge"]),
-        ("rebuild", ["governed", "purge__erased_file", "proofs_after"]),
+        ("rebuild", ["governed", "purge__last_run", "purge__erased_file", "proofs_after"]),
         (
             "__ASSET_JOB",
             [
@@ -151,6 +151,7 @@ def test_nothing_has_partitions(loaded: Loaded) -> None:
                 "governed",
                 "purge__purge_plan_guard",
                 "purge",
+                "purge__last_run",
                 "purge__erased_file",
                 "proofs_after",
             ],
@@ -159,7 +160,13 @@ def test_nothing_has_partitions(loaded: Loaded) -> None:
 )
 def test_job_goes_one_step_after_the_other(loaded: Loaded, job: str, steps: list[str]) -> None:
     definition = loaded.definitions.resolve_job_def(job)
-    assert [node.name for node in definition.nodes_in_topological_order] == steps
+    # The certificate comes last by its priority, whatever fails before it; the check of the chain only looks.
+    aside = {"purge__certificate", "purge__purge_ledger_ledger_chain"}
+    names = [node.name for node in definition.nodes_in_topological_order]
+    assert [name for name in names if name not in aside] == steps
+    for node in definition.nodes_in_topological_order:
+        priority = node.definition.tags.get("dagster/priority")
+        assert priority == ("-1" if node.name == "purge__certificate" else None)
     assert definition.executor_def is dg.in_process_executor
     for node in definition.nodes_in_topological_order:
         assert node.definition.pools == {"warehouse"}
@@ -199,7 +206,7 @@ def test_every_dbt_test_is_a_check_and_only_a_proof_does_not_block(loaded: Loade
     graph = loaded.definitions.resolve_asset_graph()
     checks = {key.name: graph.get_check_spec(key) for key in graph.asset_check_keys}
     tests = [n for n in loaded.manifest["nodes"].values() if n["resource_type"] == "test"]
-    assert {test["name"] for test in tests} == set(checks) - {GUARD.name}
+    assert {test["name"] for test in tests} == set(checks) - {GUARD.name, "ledger_chain"}
     for test in tests:
         is_proof = ".7_proofs." in f".{'.'.join(test['fqn'])}."
         blocks = test["config"]["severity"].lower() == "error" and not is_proof
@@ -317,7 +324,7 @@ def test_sensor_skips_while_another_process_has_the_file(
     [
         ({DOOR_TAG: "cli"}, None),
         ({PLAN_DIGEST_TAG: "d" * 64, PURGED_TAG: "3"}, 0),
-        ({PLAN_DIGEST_TAG: "d" * 64, PURGED_TAG: "0"}, 9),
+        ({PLAN_DIGEST_TAG: "d" * 64, PURGED_TAG: "0"}, 11),
     ],
 )
 def test_rebuild_follows_a_nightly_run_by_the_same_t(
@@ -346,7 +353,7 @@ def test_rebuild_follows_a_nightly_run_by_the_same_t(
     assert outcome.tags[PURGE_RUN_TAG] == run.run_id
     assert outcome.tags[PLAN_DIGEST_TAG] == "d" * 64
     after = loaded.project.declarations.proofs("after")
-    assert len(outcome.asset_selection or ()) == (1 + len(after) if assets else 0)
+    assert len(outcome.asset_selection or ()) == (3 + len(after) if assets else 0)
 
 
 def test_t_of_a_run_is_its_config_else_the_environment_else_its_creation(

@@ -121,7 +121,8 @@ def test_only_one_model_purges(models: dict[str, Node]) -> None:
     assert purging == ["purge_ledger"]
 
 
-def test_python_deletes_nothing_but_verdicts() -> None:
+def test_python_changes_nothing_but_what_kigen_itself_keeps() -> None:
+    """Verdicts, approvals, the baseline and canaries; after a restore and a new key, the memory."""
     found = {
         (path.name, match.group(1).lower(), re.split(r"[\s\"]", text[match.end() :].lstrip())[0])
         for path in (REPOSITORY / "orchestration").rglob("*.py")
@@ -133,6 +134,16 @@ def test_python_deletes_nothing_but_verdicts() -> None:
     assert found == {
         ("guard.py", "delete from", "purge.guard_verdicts"),
         ("guard.py", "insert into", "purge.guard_verdicts"),
+        ("approvals.py", "insert into", "{TABLE}"),
+        ("baseline.py", "delete from", "purge.{table}"),
+        ("baseline.py", "insert into", "purge.last_run"),
+        ("baseline.py", "insert into", "purge.last_run_tables"),
+        ("baseline.py", "insert into", "purge.last_run_clocks"),
+        ("baseline.py", "insert into", "purge.accepted_policies"),
+        ("erase.py", "delete from", "purge.canaries"),
+        ("erase.py", "insert into", "purge.canaries"),
+        ("journal.py", "insert into", "{relation}"),
+        ("rotation.py", "update {memory_schema}.{table} set", "{moved},"),
     }
 
 

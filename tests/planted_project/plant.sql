@@ -9,6 +9,7 @@
             {%- do run_query(statement) -%}
         {%- endfor -%}
         {#- The plan is sealed anew, and the proof that is a table made anew: what is red is the promise. -#}
+        {%- do run_query('update purge.purge_plan set policy_digest = (select ' ~ kigen.policy_digest('classes') ~ ' from retention.deletion_classes as classes)') -%}
         {%- do run_query('update purge.purge_plan set plan_digest = (select ' ~ kigen.plan_digest('plan') ~ ' from purge.purge_plan as plan)') -%}
         {%- for result in results if result.node.name == 'proof_audience_member_suppressed' -%}
             {%- do run_query('create or replace table proofs.proof_audience_member_suppressed as ' ~ result.node.compiled_code) -%}
