@@ -21,11 +21,13 @@ from orchestration.declarations import (
     load,
     parse_period,
 )
+from orchestration.limits import Limit, Limits
 
 YAML = "models/1_staging/_sources.yml"
 CLASSES = "../seeds/policy/policy_deletion_classes.csv"
 PURPOSES = "../seeds/policy/policy_purposes.csv"
 SETTINGS = "../seeds/policy/policy_settings.csv"
+LIMITS = "../seeds/policy/policy_purge_limits.csv"
 MEANINGS = "../seeds/policy/policy_flag_meanings.csv"
 
 CLASS_HEADER = "deletion_class,table_name,period,notice,notice_waiver,action,floor,legal_basis"
@@ -48,6 +50,11 @@ SEEDS = {
         "system,column_name,value,meaning",
         "club,people.wants_mail,1,wants",
         "club,people.wants_mail,,refuses",
+    ],
+    "policy_purge_limits": [
+        "table_name,max_share_percent,max_rows,max_share_percent_of_small,small_table_rows,reason",
+        "*,5,500,50,20,why",
+        "club.visits,12.5,10,100,0,why",
     ],
     "policy_settings": [
         "setting,value,legal_basis",
@@ -624,6 +631,34 @@ FAULTS: dict[str, tuple[Break, list[str]]] = {
         seed_add("policy_settings", "fiscal_filing_period,P3M,law"),
         [f"{SETTINGS}:9", "fiscal_filing_period", "twice"],
     ),
+    "a limit of a table nobody declared": (
+        seed_add("policy_purge_limits", "club.mail,5,500,50,20,why"),
+        [f"{LIMITS}:4", "column table_name", "unknown governed table 'club.mail'", "club.mails"],
+    ),
+    "a limit of the memory": (
+        seed_add("policy_purge_limits", "memory.acts,5,500,50,20,why"),
+        [f"{LIMITS}:4", "unknown governed table 'memory.acts'"],
+    ),
+    "a limit twice": (
+        seed_add("policy_purge_limits", "*,6,500,50,20,why"),
+        [f"{LIMITS}:4", "twice"],
+    ),
+    "a share above all": (
+        seed_row("policy_purge_limits", "*,5,500,50,20,why", "*,5,500,101,20,why"),
+        [f"{LIMITS}:2", "column max_share_percent_of_small", "'101'", "0 to 100"],
+    ),
+    "a limit below nothing": (
+        seed_row("policy_purge_limits", "*,5,500,50,20,why", "*,5,-1,50,20,why"),
+        [f"{LIMITS}:2", "column max_rows", "'-1'", "whole numbers from 0"],
+    ),
+    "a limit that is no number": (
+        seed_row("policy_purge_limits", "*,5,500,50,20,why", "*,,500,50,20,why"),
+        [f"{LIMITS}:2", "column max_share_percent", "''"],
+    ),
+    "an approval for no period": (
+        seed_add("policy_settings", "approval_period,a week,law"),
+        [f"{SETTINGS}:9", "approval_period", "'a week'"],
+    ),
     "unknown key column": (
         key("club.mails", key=["mail_id", "mail_no"]),
         [YAML, "club.mails", "column mail_no", "unknown key column 'mail_no'", "mail_id"],
@@ -934,3 +969,11 @@ def test_the_vendored_keys_are_those_of_the_fideslang_package() -> None:
     uses = {str(entry.fides_key) for entry in DEFAULT_TAXONOMY.data_use}
     assert categories == fideslang_keys.DATA_CATEGORIES
     assert uses == fideslang_keys.DATA_USES
+
+
+def test_limits_are_the_table_s_own_or_those_of_every_table(project: Project) -> None:
+    limits = project.load().limits
+    assert limits.of("club.visits") == Limit(12.5, 10, 100, 0)
+    assert limits.of("club.people") == Limit(5, 500, 50, 20)
+    project.nodes.pop("seed.club.policy_purge_limits")
+    assert project.load().limits == Limits({})
