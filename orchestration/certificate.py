@@ -12,7 +12,7 @@ it was verified, and that it held.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -147,11 +147,12 @@ def page_of(settings: Settings, name: str) -> Path:
     return folder_of(settings) / f"{name}.html"
 
 
-def issue(project: Project, as_of: datetime) -> tuple[Certificate, ...]:
+def issue(project: Project, as_of: datetime, *, built: Collection[str]) -> tuple[Certificate, ...]:
     """Write the certificate of the run by this T (naive, UTC); its own comes last.
 
     Before it, those that earlier runs still owe: of a purge whose run was stopped before it
-    wrote one, and of one whose rows were not erased by then and are now. Raises
+    wrote one, and of one whose rows were not erased by then and are now. `built` are the proofs
+    that this run has built: one that is kept as a table was not asked by it otherwise. Raises
     CertificateError, WarehouseError, PlanError and KeyFileError.
     """
     settings = project.settings
@@ -161,7 +162,7 @@ def issue(project: Project, as_of: datetime) -> tuple[Certificate, ...]:
         purges = _purges(connection)
         documents = _told_anew(folder_of(settings), record, _last(purges))
         for purge in _owed(connection, project, purges, folder_of(settings), as_of):
-            documents[purge.name] = gather(connection, project, pads, purge, record)
+            documents[purge.name] = gather(connection, project, pads, purge, record, built)
     return tuple(write(folder_of(settings), name, each) for name, each in documents.items())
 
 
@@ -171,13 +172,14 @@ def gather(
     pads: Pads,
     purge: Purge,
     record: ErasureRecord,
+    built: Collection[str],
 ) -> dict[str, Any]:
     """Read the certificate of a purge from the warehouse as it stands."""
     bases = _Bases.read(connection, project)
     due = _due(connection, project, purge)
     purged = _purged(connection, project, purge, bases)
     taken = sum(row["records"] for row in purged)
-    approval = _approval(connection, pads, purge)
+    approval, unverified = _approval(connection, pads, purge)
     document: dict[str, Any] = {
         "schema": schema()["$id"],
         "version": VERSION,
@@ -202,7 +204,8 @@ def gather(
         "remembered": _remembered(connection, project, bases),
         "digests": _digests(connection, project, purge),
         "approval": approval and _approval_told(approval),
-        "proofs": _proofs(connection, project),
+        "unverified_approvals": unverified,
+        "proofs": _proofs(connection, project, built),
         "erasure": _erasure(record, purge, taken, _last(_purges(connection))),
         "out_of_reach": list(OUT_OF_REACH),
     }
@@ -546,8 +549,14 @@ def _digests(
     return {**digests, "chain": chain, "chain_before": before, "key_ids": key_ids or []}
 
 
-def _approval(connection: duckdb.DuckDBPyConnection, pads: Pads, purge: Purge) -> Approval | None:
-    """Return the last genuine approval of the plan that had not expired by its T."""
+def _approval(
+    connection: duckdb.DuckDBPyConnection, pads: Pads, purge: Purge
+) -> tuple[Approval | None, int]:
+    """Return the last genuine approval of the plan that had not expired by its T.
+
+    And how many more say to be one, and were not sealed with the key at hand: they are forged,
+    or older than a rotation of the key, and who cannot tell must not say that none was needed.
+    """
     schema_name, table_name = APPROVALS.split(".")
     is_there = _one(
         connection,
@@ -557,15 +566,15 @@ def _approval(connection: duckdb.DuckDBPyConnection, pads: Pads, purge: Purge) -
         table_name,
     )
     if purge.run_no is None or not is_there:
-        return None
+        return None, 0
     rows = connection.execute(
         f"select distinct approved_at from {APPROVALS} where digest = ? and expires_at > ? "
         "order by approved_at desc",
         [purge.plan_digest, purge.as_of],
     ).fetchall()
     # Asked as of when it was given: what is told of a purge does not change when it expires.
-    found = (find_approval(connection, pads, purge.plan_digest, row[0]).approval for row in rows)
-    return next((approval for approval in found if approval), None)
+    found = [find_approval(connection, pads, purge.plan_digest, row[0]).approval for row in rows]
+    return next((approval for approval in found if approval), None), found.count(None)
 
 
 def _approval_told(approval: Approval) -> dict[str, Any]:
@@ -577,25 +586,29 @@ def _approval_told(approval: Approval) -> dict[str, Any]:
     }
 
 
-def _proofs(connection: duckdb.DuckDBPyConnection, project: Project) -> list[dict[str, Any]]:
-    """Ask every proof of gate `after` for its violations; null where it is not there to be asked."""
+def _proofs(
+    connection: duckdb.DuckDBPyConnection, project: Project, built: Collection[str]
+) -> list[dict[str, Any]]:
+    """Ask every proof of gate `after` for its violations; null where it cannot be asked.
+
+    A view answers whenever it is there; a table only says what was so when it was built.
+    """
     present = set(
         connection.execute(
             "select table_schema, table_name from information_schema.tables "
             "where table_catalog = current_database()"
         ).fetchall()
     )
-    nodes = project.manifest["nodes"]
-    return [
-        {
-            "name": proof.name,
-            "severity": proof.severity,
-            "violations": _one(connection, f"select count(*) from {proof.relation_name}")
-            if (nodes[proof.unique_id]["schema"], nodes[proof.unique_id]["alias"]) in present
-            else None,
-        }
-        for proof in project.declarations.proofs("after")
-    ]
+    told = []
+    for proof in project.declarations.proofs("after"):
+        node = project.manifest["nodes"][proof.unique_id]
+        is_there = (node["schema"], node["alias"]) in present
+        answers = is_there and (node["config"]["materialized"] == "view" or proof.name in built)
+        violations = None
+        if answers:
+            violations = _one(connection, f"select count(*) from {proof.relation_name}")
+        told.append({"name": proof.name, "severity": proof.severity, "violations": violations})
+    return told
 
 
 def _erasure(record: ErasureRecord, purge: Purge, taken: int, last: int) -> dict[str, Any]:

@@ -8,8 +8,11 @@ import getpass
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, cast
 
 import typer
 from dagster import DagsterEvent, DagsterEventType
@@ -25,7 +28,8 @@ from orchestration.project import Project, current
 from orchestration.refusals import REFUSALS
 from orchestration.report import report
 from orchestration.runs import run_job
-from orchestration.settings import format_moment
+from orchestration.settings import format_moment, parse_moment
+from orchestration.simulation import Simulation, forecast_path, show_simulation
 from orchestration.tags import PLAN_DIGEST_TAG, PURGE_RUN_TAG
 from orchestration.warehouse import connect
 
@@ -42,6 +46,7 @@ _STEPS: Final = {
     "governed": "governed stages",
     "purge__purge_plan_guard": "guard",
     "purge": "purge",
+    "purge__purge_ledger_ledger_chain": "ledger chain",
     "purge__last_run": "last run",
     "purge__erased_file": "erase",
     "proofs_after": "proofs after",
@@ -118,6 +123,36 @@ def rotate_key(verbose: Verbose = False) -> None:
 
 
 @app.command()
+def simulate(
+    as_of: Annotated[
+        str, typer.Option(help="T in ISO 8601, past or future; default KIGEN_AS_OF, or now.")
+    ] = "",
+    policy: Annotated[
+        str, typer.Option(help="A file like policy_deletion_classes.csv, in place of the policy.")
+    ] = "",
+    verbose: Verbose = False,
+) -> None:
+    """Say what another T or policy would take, and in the 24 months from then; change nothing."""
+    settings = current().settings
+    moment = parse_moment(as_of, "--as-of") if as_of else settings.as_of
+    file = str(Path(policy).expanduser().absolute()) if policy else ""
+    found: list[Simulation] = []
+
+    def take(event: DagsterEvent) -> None:
+        if event.event_type == DagsterEventType.ASSET_MATERIALIZATION:
+            written = event.step_materialization_data.materialization.metadata["simulation"].value
+            found.append(Simulation.from_json(cast(Mapping[str, Any], written)))
+
+    config = {"purge__forecast": {"as_of": format_moment(moment), "policy_file": file}}
+    _change("simulate", config, is_verbose=verbose, as_of=moment, on_event=take)
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console.width = 120
+    for simulation in found:
+        show_simulation(console, simulation, forecast_path(settings, simulation))
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 3000,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
@@ -182,8 +217,15 @@ class _Progress:
         )
 
 
-def _change(job: str, config: dict[str, Any], *, is_verbose: bool) -> None:
-    """Run a job that changes something beside the purge; raise what it refused."""
+def _change(
+    job: str,
+    config: dict[str, Any],
+    *,
+    is_verbose: bool,
+    as_of: datetime | None = None,
+    on_event: Callable[[DagsterEvent], None] = lambda event: None,
+) -> None:
+    """Run a job beside the purge, by T `as_of` if given; raise what it refused."""
     project = current()
     settings = project.settings
     from orchestration.definitions import defs
@@ -200,8 +242,8 @@ def _change(job: str, config: dict[str, Any], *, is_verbose: bool) -> None:
             definitions,
             job,
             instance,
-            settings.as_of,
-            on_event=lambda event: None,
+            as_of or settings.as_of,
+            on_event=on_event,
             ops=config,
             is_verbose=is_verbose,
         )

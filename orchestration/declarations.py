@@ -362,6 +362,35 @@ def load(manifest: Mapping[str, Any]) -> Declarations:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenClass:
+    """A deletion class as read, and the text of its row, by column."""
+
+    read: DeletionClass
+    text: Mapping[str, str]
+
+
+def load_deletion_classes(manifest: Mapping[str, Any], path: Path) -> tuple[WrittenClass, ...]:
+    """Read another file of the shape of ``policy_deletion_classes.csv`` for this project.
+
+    It is held to what the project's own is held to: every class that a table declares has a
+    row, and no row is of an unknown table or class. Raises DeclarationError with every fault.
+    """
+    faults: list[Fault] = []
+    classes = _read_deletion_classes(manifest, faults, path)
+    sources = _read_sources(manifest, faults)
+    if classes.is_whole:
+        _check_classes(sources, classes, faults)
+    _check_policy_rows(sources, classes, faults)
+    if faults:
+        raise DeclarationError(faults)
+    return tuple(
+        WrittenClass(each.parsed, each.row.values)
+        for each in classes.values()
+        if each.parsed is not None
+    )
+
+
 # The policy.
 
 
@@ -413,7 +442,13 @@ def _rows(
         faults.append(Fault(f"{seed}.csv", problem))
         return
     file = str(nodes[0]["original_file_path"])
-    path = Path(nodes[0].get("root_path") or ".") / file
+    yield from _rows_of(file, Path(nodes[0].get("root_path") or ".") / file, columns, faults)
+
+
+def _rows_of(
+    file: str, path: Path, columns: tuple[str, ...], faults: list[Fault]
+) -> Iterator[_Row]:
+    """Yield the rows of a CSV file of the policy; `file` is what messages call it."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
@@ -433,7 +468,10 @@ def _rows(
         faults.append(Fault(file, f"cannot be read: {type(error).__name__}: {error}"))
 
 
-def _read_deletion_classes(manifest: Mapping[str, Any], faults: list[Fault]) -> _Classes:
+def _read_deletion_classes(
+    manifest: Mapping[str, Any], faults: list[Fault], path: Path | None = None
+) -> _Classes:
+    """Read the policy of deletion classes: the project's seed, or the file `path`."""
     columns = (
         "deletion_class",
         "table_name",
@@ -446,7 +484,11 @@ def _read_deletion_classes(manifest: Mapping[str, Any], faults: list[Fault]) -> 
     )
     classes = _Classes()
     before = len(faults)
-    rows = list(_rows(manifest, "policy_deletion_classes", columns, faults))
+    rows = list(
+        _rows(manifest, "policy_deletion_classes", columns, faults)
+        if path is None
+        else _rows_of(str(path), path, columns, faults)
+    )
     classes.is_whole = len(faults) == before
     for row in rows:
         name, table = row["deletion_class"], row["table_name"]

@@ -153,6 +153,7 @@ def metadata_of(verdict: Verdict, facts: PlanFacts) -> dict[str, Any]:
             if not proof.is_blocking and proof.violations
         ),
     }
+    metadata = {name: value for name, value in metadata.items() if value != ""}
     if facts.takes:
         metadata["plan"] = dg.MetadataValue.table(
             [

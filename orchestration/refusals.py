@@ -19,6 +19,7 @@ from orchestration.plan import PlanError
 from orchestration.project import ProjectError
 from orchestration.sample import SampleError
 from orchestration.settings import SettingsError
+from orchestration.simulation import SimulationError
 from orchestration.warehouse import WarehouseError
 
 REFUSALS: Final = (
@@ -32,6 +33,7 @@ REFUSALS: Final = (
     ProjectError,
     SampleError,
     SettingsError,
+    SimulationError,
     WarehouseError,
 )
 

@@ -317,7 +317,8 @@ def seal(house: House) -> None:
     house.execute(
         "update purge.purge_plan set policy_digest = (select sha256(string_agg(concat_ws(chr(9), "
         "deletion_class, table_name, coalesce(period, ''), coalesce(notice, ''), coalesce(notice_waiver, ''), "
-        "coalesce(action, ''), coalesce(floor, '')), chr(10) order by table_name, deletion_class)) from retention.deletion_classes)"
+        "coalesce(action, ''), coalesce(floor, '')), chr(10) order by table_name, deletion_class)) "
+        "from retention.deletion_classes)"
     )
     rows = house.rows(
         "select table_name, record_key, action, deletion_class, deadline_at, policy_digest "

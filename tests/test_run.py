@@ -63,9 +63,13 @@ def test_first_run_purges_the_sample_and_every_proof_holds(nights: list[Night]) 
         ("done", "governed stages"),
         ("done", "guard"),
         ("done", "purge"),
+        ("done", "ledger chain"),
         ("done", "governed stages"),
+        ("done", "guard"),
+        ("done", "last run"),
         ("done", "erase"),
         ("done", "proofs after"),
+        ("done", "certificate"),
     ]
     assert "RED" not in first.stdout
     assert len(nights[0].remains["purge.purge_ledger"]) > 50

@@ -8,7 +8,7 @@ from orchestration.certificate import CERTIFICATE_TAG, issue, preview, red_proof
 from orchestration.moment import Moment
 from orchestration.project import current
 from orchestration.refusals import refusals_as_failures
-from orchestration.translator import CERTIFICATE
+from orchestration.translator import CERTIFICATE, KigenTranslator
 
 PROJECT = current()
 
@@ -36,7 +36,7 @@ def certificate(context: dg.AssetExecutionContext, moment: Moment) -> dg.Materia
     """Write the certificate of this run, and those that stopped runs still owe."""
     as_of = moment.of(context.run, context.instance)
     with refusals_as_failures():
-        written = issue(PROJECT, as_of)
+        written = issue(PROJECT, as_of, built=_built(context))
     own = written[-1]
     context.instance.add_run_tags(context.run.run_id, {CERTIFICATE_TAG: own.name})
     metadata: dict[str, Any] = {
@@ -52,3 +52,14 @@ def certificate(context: dg.AssetExecutionContext, moment: Moment) -> dg.Materia
         "preview": dg.MetadataValue.md(preview(written)),
     }
     return dg.MaterializeResult(metadata=metadata)
+
+
+def _built(context: dg.AssetExecutionContext) -> list[str]:
+    """Return the names of the proofs of gate `after` that this run has built."""
+    built = []
+    for proof in PROJECT.declarations.proofs("after"):
+        key = KigenTranslator().get_asset_key(PROJECT.manifest["nodes"][proof.unique_id])
+        event = context.instance.get_latest_materialization_event(key)
+        if event is not None and event.run_id == context.run.run_id:
+            built.append(proof.name)
+    return built

@@ -4,7 +4,7 @@ from typing import Final
 
 import dagster as dg
 
-from orchestration.defs.jobs import NIGHTLY, PLAN
+from orchestration.defs.jobs import NIGHTLY, PLAN, REBUILD
 from orchestration.defs.purge import PURGE_LEDGER
 from orchestration.guard import GUARD, judge, metadata_of, write_verdict
 from orchestration.journal import heads
@@ -57,7 +57,9 @@ def guard(context: dg.AssetCheckExecutionContext, moment: Moment) -> dg.AssetChe
     return dg.AssetCheckResult(
         passed=verdict.passes,
         # A report stops nothing.
-        severity=dg.AssetCheckSeverity.WARN if job == PLAN else dg.AssetCheckSeverity.ERROR,
+        severity=dg.AssetCheckSeverity.WARN
+        if job in (PLAN, REBUILD)
+        else dg.AssetCheckSeverity.ERROR,
         description=" ".join(verdict.refusals) or "The plan may be purged.",
         metadata=metadata,
     )

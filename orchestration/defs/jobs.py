@@ -5,7 +5,6 @@ from typing import Any, Final
 
 import dagster as dg
 
-from orchestration.guard import GUARD
 from orchestration.project import current
 from orchestration.tags import PURGED_TAG
 from orchestration.translator import (
@@ -46,7 +45,6 @@ _LANDING = dg.AssetSelection.assets(RAW_TABLES, *_keys("landing"))
 _GOVERNED = dg.AssetSelection.assets(*_keys("governed"))
 _PURGE = dg.AssetSelection.assets(*_keys("purge"))
 _PROOFS_AFTER = dg.AssetSelection.assets(LAST_RUN, ERASED_FILE, CERTIFICATE, *_keys("proofs_after"))
-_GUARD = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(["purge", "purge_plan"]), GUARD))
 
 plan = dg.define_asset_job(
     PLAN,
@@ -62,7 +60,7 @@ nightly = dg.define_asset_job(
 
 rebuild = dg.define_asset_job(
     REBUILD,
-    selection=(_GOVERNED - _GUARD) | _PROOFS_AFTER,
+    selection=_GOVERNED | _PROOFS_AFTER,
     description="After a purge: build anew what was derived, erase, prove it, and certify it.",
 )
 
