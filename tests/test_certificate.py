@@ -89,11 +89,17 @@ def erased(project: Project, **verification: Any) -> None:
     )
 
 
+def certify(project: Project, as_of: datetime) -> tuple[Certificate, ...]:
+    """The certificates of a run that has built every proof."""
+    built = [proof.name for proof in project.declarations.proofs("after")]
+    return issue(project, as_of, built=built)
+
+
 @pytest.fixture
 def written(project: Project) -> Certificate:
     """The certificate of the purge, erased and verified."""
     erased(project)
-    (written,) = issue(project, T)
+    (written,) = certify(project, T)
     return written
 
 
@@ -254,7 +260,7 @@ def test_verified_erasure_is_called_a_logical_clear_and_says_by_what(written: Ce
 
 def test_deleted_and_not_yet_erased_claims_nothing_about_bytes(project: Project) -> None:
     note(project, deleted_not_erased_since=SINCE)
-    (written,) = issue(project, T)
+    (written,) = certify(project, T)
     assert written.document["erasure"] == {
         "status": "deleted_not_erased",
         "erased_at": None,
@@ -272,14 +278,14 @@ def test_deleted_and_not_yet_erased_claims_nothing_about_bytes(project: Project)
 
 
 def test_a_record_of_nothing_counts_as_not_yet_erased(project: Project) -> None:
-    (written,) = issue(project, T)
+    (written,) = certify(project, T)
     assert written.document["erasure"]["status"] == "deleted_not_erased"
     assert written.document["erasure"]["deleted_not_erased_since"] == row_time(T)
 
 
 def test_a_record_from_before_a_restored_backup_claims_nothing(project: Project) -> None:
     note(project, erased_purge=7, erased_at=ERASED_AT, verification=VERIFICATION)
-    (written,) = issue(project, T)
+    (written,) = certify(project, T)
     assert written.document["erasure"]["status"] == "deleted_not_erased"
 
 
@@ -300,7 +306,7 @@ def test_verification_that_does_not_hold_certifies_nothing(
     project: Project, fault: dict[str, Any]
 ) -> None:
     erased(project, **fault)
-    (written,) = issue(project, T)
+    (written,) = certify(project, T)
     assert written.document["erasure"]["verification"]["holds"] is False
     words = words_of(written)
     assert "its verification did not hold" in words["en"]
@@ -311,7 +317,7 @@ def test_verification_that_does_not_hold_certifies_nothing(
 
 def test_erasure_without_a_verification_on_record_certifies_nothing(project: Project) -> None:
     note(project, erased_purge=1, erased_at=ERASED_AT)
-    (written,) = issue(project, T)
+    (written,) = certify(project, T)
     words = words_of(written)
     assert "no verification is on record" in words["en"]
     assert "Logical clear" not in words["en"]
@@ -322,7 +328,7 @@ def test_red_proof_is_on_the_certificate(project: Project) -> None:
         "update purge.purge_ledger set hold_id = '1' where table_name = 'shop.members'"
     )
     erased(project)
-    (written,) = issue(project, T)
+    (written,) = certify(project, T)
     red = certificates.red_proofs(written.document)
     assert [proof["name"] for proof in red] == ["proof_purged_while_held"]
     words = words_of(written)
@@ -333,10 +339,19 @@ def test_red_proof_is_on_the_certificate(project: Project) -> None:
 def test_proof_that_cannot_be_asked_is_not_green(purged: House, parsed: Project) -> None:
     project = replace(parsed, settings=settings_of(purged))
     erased(project)
-    (written,) = issue(project, T)
+    (written,) = certify(project, T)
     assert {proof["violations"] for proof in written.document["proofs"]} == {None}
     assert "not asked" in words_of(written)["en"]
     assert "All hold." not in words_of(written)["en"]
+
+
+def test_proof_that_is_a_table_of_an_earlier_run_was_not_asked(project: Project) -> None:
+    erased(project)
+    (written,) = issue(project, T, built=())
+    violations = {proof["name"]: proof["violations"] for proof in written.document["proofs"]}
+    assert violations.pop("proof_residual_copy") is None
+    assert set(violations.values()) == {0}
+    assert "Not all hold: proof_residual_copy (not asked)" in words_of(written)["en"]
 
 
 def test_proofs_of_a_healthy_purge_are_green(written: Certificate, project: Project) -> None:
@@ -387,7 +402,7 @@ def approval_of(project: Project) -> Approval:
 def test_approval_is_named(project: Project) -> None:
     given = approval_of(project)
     erased(project)
-    (written,) = issue(project, T)
+    (written,) = certify(project, T)
     assert written.document["approval"] == {
         "approver": "privacy team",
         "reason": "the yearly <purge>",
@@ -403,8 +418,12 @@ def test_forged_approval_is_not_named(project: Project) -> None:
     approval_of(project)
     house_of(project).execute("update purge.approvals set approver = 'somebody else'")
     erased(project)
-    (written,) = issue(project, T)
+    (written,) = certify(project, T)
     assert written.document["approval"] is None
+    assert written.document["unverified_approvals"] == 1
+    words = words_of(written)
+    assert "cannot be verified" in words["en"]
+    assert "within the limits" not in words["en"]
 
 
 def test_plan_within_the_limits_says_so(written: Certificate) -> None:
@@ -419,7 +438,7 @@ def test_plan_within_the_limits_says_so(written: Certificate) -> None:
 def test_run_that_purged_nothing_has_a_certificate_that_says_so(
     project: Project, written: Certificate
 ) -> None:
-    (nothing,) = issue(project, LATER)
+    (nothing,) = certify(project, LATER)
     assert nothing.name == f"20261103T030000Z-nothing-{EMPTY_DIGEST[:12]}"
     document = nothing.document
     assert document["run"]["outcome"] == "nothing_purged"
@@ -437,20 +456,20 @@ def test_run_that_purged_nothing_has_a_certificate_that_says_so(
 
 def test_purge_whose_run_was_stopped_is_certified_by_the_next(project: Project) -> None:
     erased(project)
-    names = [each.name for each in issue(project, LATER)]
+    names = [each.name for each in certify(project, LATER)]
     assert [name.split("-")[1] for name in names] == ["run1", "nothing"]
-    again = [each.name for each in issue(project, LATER)]
+    again = [each.name for each in certify(project, LATER)]
     assert again == names[1:]
 
 
 def test_certificate_that_said_not_yet_is_told_anew_once_it_is_erased(project: Project) -> None:
     note(project, deleted_not_erased_since=SINCE)
-    (before,) = issue(project, T)
-    assert [each.name for each in issue(project, LATER)] == [
+    (before,) = certify(project, T)
+    assert [each.name for each in certify(project, LATER)] == [
         f"20261103T030000Z-nothing-{EMPTY_DIGEST[:12]}"
     ]
     erased(project)
-    after, _ = issue(project, LATER)
+    after, _ = certify(project, LATER)
     assert after.name == before.name
     assert after.document["erasure"]["status"] == "erased"
     same = {key for key in before.document if key != "erasure"}
@@ -461,7 +480,7 @@ def test_told_again_it_is_the_same_bytes(project: Project, written: Certificate)
     folder = certificates.folder_of(project.settings)
     first = {path.name: (path.read_bytes(), path.stat().st_ino) for path in folder.iterdir()}
     assert set(first) == {f"{written.name}.json", f"{written.name}.html"}
-    issue(project, T)
+    certify(project, T)
     assert first == {
         path.name: (path.read_bytes(), path.stat().st_ino) for path in folder.iterdir()
     }
@@ -479,9 +498,9 @@ def test_stopped_while_writing_leaves_the_old_file_or_none(
     with monkeypatch.context() as patched:
         patched.setattr(certificates.os, "fsync", stop)
         with pytest.raises(KeyboardInterrupt):
-            issue(project, T)
+            certify(project, T)
     assert [path.name for path in folder.iterdir() if not path.name.startswith(".")] == []
-    (written,) = issue(project, T)
+    (written,) = certify(project, T)
     assert sorted(path.name for path in folder.iterdir()) == [
         f"{written.name}.html",
         f"{written.name}.json",
@@ -579,7 +598,7 @@ def test_page_needs_nothing_from_elsewhere(written: Certificate) -> None:
 def test_nobody_says_destroyed(project: Project, is_erased: bool) -> None:
     if is_erased:
         erased(project)
-    for written in issue(project, LATER):
+    for written in certify(project, LATER):
         for path in (written.json_path, written.page_path):
             content = path.read_text("utf-8").lower()
             assert "destr" not in content

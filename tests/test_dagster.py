@@ -146,7 +146,6 @@ def test_nothing_has_partitions(loaded: Loaded) -> None:
             "rebuild",
             [
                 "governed",
-                "purge__purge_plan_guard",
                 "purge__last_run",
                 "purge__erased_file",
                 "proofs_after",
