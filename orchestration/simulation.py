@@ -15,9 +15,10 @@ The rule is that of DESIGN, section 5, in so far as a state keeps what it needs:
   its later classes do not count. One that anonymises leaves what later deletes.
 - A record under an open hold does not go, nor one without a clock, without an address to warn, or
   under a floor whose end is not known. These are counted apart.
-- What goes because something else has gone (it follows a row of a register, or its person was
-  purged and is back) keeps the deadline it has, under any policy. What will follow rows that are
-  not due yet is not forecast.
+- What follows a row of a register goes when that row is deleted, under its class, unless a class
+  of its own takes it first, or a floor or a hold keeps it. What goes because something is gone
+  already (its row of the register, or a person who was purged and is back) keeps the deadline it
+  has, under any policy.
 - A class that is only a floor has no state. Its end is known where a state names it
   (`floor_until`, of rows that are due already), and is taken from there as it was built.
 
@@ -110,7 +111,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """Rows and classes that are in no forecast, and why; `following`: in it, as built."""
+    """Rows and classes that are in no forecast, and why; `following`: in it, because of others."""
 
     table_name: str
     deletion_class: str
@@ -282,7 +283,7 @@ def show_simulation(console: Console, simulation: Simulation, path: Path) -> Non
     stays = ", ".join(f"{reason} {rows}" for reason, rows in sorted(reasons.items()))
     said = [
         f"Not in the forecast, by record and class: {stays or 'none'}.",
-        f"In it with the deadline they were built with, for others have gone: {following}.",
+        f"In it because others go or have gone: {following}.",
         *simulation.notes,
         f"By month: {path}",
     ]
@@ -347,20 +348,23 @@ def _load_tables(connection: duckdb.DuckDBPyConnection, project: Project) -> Non
     """Put what the manifest says of the governed tables into a temp table."""
     connection.execute(
         "create temp table governed_tables (table_name varchar, is_register boolean, "
-        "is_former boolean, register_table varchar, following_action varchar)"
+        "is_former boolean, register_table varchar, following_action varchar, "
+        "is_by_subject boolean, is_by_contact boolean)"
     )
     for name, table in project.declarations.governed.items():
         if table.schema_name == MEMORY_SCHEMA:
             continue
         follows = table.follows
         connection.execute(
-            "insert into governed_tables values (?, ?, ?, ?, ?)",
+            "insert into governed_tables values (?, ?, ?, ?, ?, ?, ?)",
             [
                 name,
                 table.is_register,
                 table.is_former,
                 follows.register_table if follows else None,
                 follows.action if follows else "delete",
+                follows is not None and "subject" in follows.by,
+                follows is not None and "contact" in follows.by,
             ],
         )
 
@@ -373,20 +377,42 @@ def _judge(connection: duckdb.DuckDBPyConnection, project: Project, as_of: datet
     states, records = project.relation("record_states"), project.relation("records")
     holds, left = project.relation("hold_reach"), project.relation("left_mailboxes")
     connection.execute("create temp table moment as select ?::timestamp as as_of", [as_of])
-    # is_bound: the record goes because something else has gone.
+    # A record nothing is known of (its key stands twice, say) follows nobody.
+    connection.execute(
+        f"""
+        create temp table persons as
+        select
+            records.table_name,
+            records.record_key,
+            records.subject_key,
+            records.contact,
+            governed_tables.is_register,
+            governed_tables.is_former,
+            coalesce(governed_tables.is_register and records.state = 'expired'
+                and records.action = 'delete', false) as is_leaving
+        from {records} as records
+        inner join governed_tables on records.table_name = governed_tables.table_name
+        where records.state <> 'unclassed'
+        """
+    )
+    # is_bound: the record goes because something else has gone. is_explained: what it follows is
+    # due in the build, but not gone yet; under another T or policy it may not be due.
     connection.execute(
         f"""
         create temp table states as
-        with contacts as (
-            select table_name, record_key, any_value(contact) as contact
-            from {records}
-            group by all
+        with leaving_subjects as (
+            select distinct table_name, subject_key from persons
+            where is_leaving and subject_key is not null
+        ),
+        leaving_contacts as (
+            select distinct table_name, contact from persons
+            where is_leaving and contact is not null
         )
         select
             states.table_name,
             states.record_key,
             states.subject_key,
-            contacts.contact,
+            persons.contact,
             states.deletion_class,
             states.clock_at,
             states.deadline_at as built_deadline_at,
@@ -398,12 +424,23 @@ def _judge(connection: duckdb.DuckDBPyConnection, project: Project, as_of: datet
             ) as is_bound,
             states.clock_at is null and coalesce(
                 states.clock_source = governed_tables.register_table, false
-            ) as is_following
+            ) as is_following,
+            is_following
+            and (leaving_subjects.subject_key is not null or leaving_contacts.contact is not null)
+                as is_explained
         from {states} as states
         inner join governed_tables on states.table_name = governed_tables.table_name
-        left join contacts
-            on states.table_name = contacts.table_name
-            and states.record_key = contacts.record_key
+        left join persons
+            on states.table_name = persons.table_name
+            and states.record_key = persons.record_key
+        left join leaving_subjects
+            on governed_tables.is_by_subject
+            and governed_tables.register_table = leaving_subjects.table_name
+            and states.subject_key = leaving_subjects.subject_key
+        left join leaving_contacts
+            on governed_tables.is_by_contact
+            and governed_tables.register_table = leaving_contacts.table_name
+            and persons.contact = leaving_contacts.contact
         """
     )
     # An open hold reaches a record whether or not it is due: as in the macro records_of.
@@ -412,13 +449,6 @@ def _judge(connection: duckdb.DuckDBPyConnection, project: Project, as_of: datet
         create temp table held_records as
         with holds as materialized (
             select distinct reach_kind, former_table, reach_key, table_name from {holds}
-        ),
-        persons as (
-            select distinct
-                states.table_name, states.record_key, states.subject_key, states.contact,
-                governed_tables.is_register, governed_tables.is_former
-            from states
-            inner join governed_tables on states.table_name = governed_tables.table_name
         ),
         reached as (
             select persons.*, holds.table_name as held_table, holds.reach_kind
@@ -527,7 +557,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, project: Project, as_of: datet
     )
     connection.execute(
         """
-        create temp table judged as
+        create temp table endings as
         with opened as (
             select
                 dated.*,
@@ -536,7 +566,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, project: Project, as_of: datet
                     as notice_opens_at
             from dated
             cross join moment
-            where dated.is_bound or dated.floor <> 'only'
+            where not dated.is_explained and (dated.is_bound or dated.floor <> 'only')
         ),
         noticed as (
             select
@@ -566,6 +596,25 @@ def _judge(connection: duckdb.DuckDBPyConnection, project: Project, as_of: datet
             from noticed
         )
         select
+            table_name, record_key, contact, deletion_class, clock_at, deadline_at, action,
+            needs_notice, sent_at, is_bound, is_following, as_of, ends_at
+        from ending
+        """
+    )
+    _put_off(connection)
+    _follow(connection)
+    _put_off(connection)
+    is_due = "goes_at <= as_of and (not needs_notice or sent_at is not null)"
+    connection.execute(f"create temp table due_events as {_events(is_due)}")
+    connection.execute(f"create temp table events as {_events('true')}")
+
+
+def _put_off(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the temp table `judged`: when each ending comes, and why it does not."""
+    connection.execute(
+        """
+        create or replace temp table judged as
+        select
             ending.*,
             greatest(ending.ends_at, floors.floor_at, other_floors.floor_at) as goes_at,
             case
@@ -576,7 +625,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, project: Project, as_of: datet
                 when coalesce(floors.is_untold, false) or coalesce(other_floors.is_untold, false)
                     then 'floor unknown'
             end as stays_because
-        from ending
+        from endings as ending
         left join held_records
             on ending.table_name = held_records.table_name
             and ending.record_key = held_records.record_key
@@ -590,9 +639,88 @@ def _judge(connection: duckdb.DuckDBPyConnection, project: Project, as_of: datet
             and ending.action = other_floors.action
         """
     )
-    is_due = "goes_at <= as_of and (not needs_notice or sent_at is not null)"
-    connection.execute(f"create temp table due_events as {_events(is_due)}")
-    connection.execute(f"create temp table events as {_events('true')}")
+
+
+def _follow(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add to `endings` what follows a row of a register when that is deleted.
+
+    By the subject; or by the contact point, once no row of the register that stays has it. A
+    class of its own that is the same as that row's stands in its place.
+    """
+    connection.execute(
+        f"""
+        insert into endings by name
+        with ends as materialized (
+            select
+                events.table_name, persons.subject_key, persons.contact, events.record_key,
+                events.goes_at, events.deletion_class, events.deadline_at
+            from ({_events("true")}) as events
+            inner join persons
+                on events.table_name = persons.table_name
+                and events.record_key = persons.record_key
+            where persons.is_register and events.action = 'delete'
+        ),
+        emptied as (
+            select persons.table_name, persons.contact, max(ends.goes_at) as goes_at
+            from persons
+            left join ends
+                on persons.table_name = ends.table_name
+                and persons.record_key = ends.record_key
+            where persons.is_register and persons.contact is not null
+            group by all
+            having count(*) = count(ends.goes_at)
+        ),
+        following as (
+            select
+                persons.table_name, persons.record_key, persons.contact,
+                governed_tables.following_action as action,
+                ends.goes_at, ends.deletion_class, ends.deadline_at
+            from persons
+            inner join governed_tables on persons.table_name = governed_tables.table_name
+            inner join ends
+                on governed_tables.register_table = ends.table_name
+                and persons.subject_key = ends.subject_key
+            where governed_tables.is_by_subject
+            union all
+            select
+                persons.table_name, persons.record_key, persons.contact,
+                governed_tables.following_action,
+                ends.goes_at, ends.deletion_class, ends.deadline_at
+            from persons
+            inner join governed_tables on persons.table_name = governed_tables.table_name
+            inner join emptied
+                on governed_tables.register_table = emptied.table_name
+                and persons.contact = emptied.contact
+            inner join ends
+                on emptied.table_name = ends.table_name
+                and emptied.contact = ends.contact
+                and emptied.goes_at = ends.goes_at
+            where governed_tables.is_by_contact
+        )
+        select
+            following.table_name,
+            following.record_key,
+            following.contact,
+            following.deletion_class,
+            following.deadline_at,
+            following.action,
+            false as needs_notice,
+            true as is_bound,
+            true as is_following,
+            moment.as_of,
+            following.goes_at as ends_at
+        from following
+        cross join moment
+        anti join endings as own
+            on following.table_name = own.table_name
+            and following.record_key = own.record_key
+            and following.deletion_class = own.deletion_class
+        qualify row_number() over (
+            partition by following.table_name, following.record_key
+            order by following.goes_at, following.deadline_at nulls last, following.deletion_class
+        ) = 1
+        """
+    )
 
 
 def _events(condition: str) -> str:
@@ -616,7 +744,7 @@ def _events(condition: str) -> str:
         )
         select
             acting.table_name, acting.record_key, acting.action, acting.goes_at,
-            acting.deletion_class, acting.is_bound
+            acting.deletion_class, acting.deadline_at, acting.is_bound
         from acting
         inner join firsts
             on acting.table_name = firsts.table_name and acting.record_key = firsts.record_key
@@ -729,12 +857,12 @@ def _notes(
             f"{known}. For an exact answer build by this T."
         )
     ((following,),) = connection.execute(
-        "select count(*) from states where is_following"
+        "select count(*) from states where is_bound and not is_explained"
     ).fetchall()
     if following:
         notes.append(
-            f"{following} rows follow a row of a register and keep the deadline they were built "
-            "with; what will follow later is not forecast."
+            f"{following} rows go because somebody was purged before, and keep the deadline they "
+            "were built with."
         )
     only = connection.execute(
         "select distinct table_name, deletion_class from built_policy where floor = 'only' "

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import T as BUILT_AT
 from tests.house import RAW_TABLES, House, failures
 
 T = datetime(2026, 10, 1, 12, 0, 0)
@@ -164,3 +165,16 @@ def test_every_such_row_is_counted(text_house: House) -> None:
     told = str(text_house.rows("from proofs.proof_bad_row"))
     assert RUBBISH not in told
     assert "example.com" not in told
+
+
+def test_policy_without_notices_is_built(sample: House) -> None:
+    before = sample.rows("select count(*) from retention.records where state = 'notice_due'")
+    sample.execute(
+        "update policy.policy_deletion_classes set notice = null, notice_waiver = null where notice is not null"
+    )
+    result = sample.dbt("run", "--exclude", "config.materialized:purge", as_of=BUILT_AT)
+    assert result.success, failures(result)
+    assert before > [(0,)]
+    assert sample.rows("select count(*) from retention.records where state = 'notice_due'") == [
+        (0,)
+    ]

@@ -12,25 +12,27 @@ as_of as (
 
 ),
 
+-- A class whose notice the policy has taken away starts no grace.
 graces as (
 
-    select
-        contact,
-        member_inactive__notice_sent_at as notice_sent_at
-    from {{ ref('records_members') }}
-    where
-        state <> 'expired'
-        and member_inactive__notice_sent_at is not null
+    {% for relation, class in [(ref('records_members'), 'member_inactive'), (ref('records_orders'), 'guest_inactive')] -%}
+    {%- if not execute or class ~ '__notice_sent_at' in adapter.get_columns_in_relation(relation) | map(attribute='name') -%}
+        select
+            contact,
+            {{ class }}__notice_sent_at as notice_sent_at
+        from {{ relation }}
+        where
+            state <> 'expired'
+            and {{ class }}__notice_sent_at is not null
 
-    union
+        union
 
+    {% endif -%}
+    {%- endfor %}
     select
-        contact,
-        guest_inactive__notice_sent_at as notice_sent_at
-    from {{ ref('records_orders') }}
-    where
-        state <> 'expired'
-        and guest_inactive__notice_sent_at is not null
+        cast(null as varchar) as contact,
+        cast(null as timestamp) as notice_sent_at
+    where false
 
 ),
 
