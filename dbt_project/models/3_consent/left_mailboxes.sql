@@ -21,40 +21,40 @@ active as (
 
 {% set remembers = has_rows(source('memory', 'left_mailboxes')) -%}
 {% if remembers -%}
-acting_purpose as (
+    acting_purpose as (
 
-    select cast(value as varchar) as purpose from {{ ref('policy_settings') }}
-    where setting = 'acting_purpose'
+        select cast(value as varchar) as purpose from {{ ref('policy_settings') }}
+        where setting = 'acting_purpose'
 
-),
+    ),
 
-remembered as (
+    remembered as (
 
-    select
-        contact_points.contact,
-        max(memories.left_at) as left_at
-    from {{ source('memory', 'left_mailboxes') }} as memories
-    inner join {{ ref('contact_points') }} as contact_points
-        on memories.contact_digest = contact_points.contact_digest
-    group by contact_points.contact
+        select
+            contact_points.contact,
+            max(memories.left_at) as left_at
+        from {{ source('memory', 'left_mailboxes') }} as memories
+        inner join {{ ref('contact_points') }} as contact_points
+            on memories.contact_digest = contact_points.contact_digest
+        group by contact_points.contact
 
-),
+    ),
 
--- Only what the remembered mailboxes said.
-grants as (
+    -- Only what the remembered mailboxes said.
+    grants as (
 
-    select
-        contact,
-        max(said_at) as granted_at
-    from {{ ref('contact_sayings') }}
-    where
-        is_granted
-        and is_by_person
-        and purpose in (select acting_purpose.purpose from acting_purpose)
-        and contact in (select remembered.contact from remembered)
-    group by contact
+        select
+            contact,
+            max(said_at) as granted_at
+        from {{ ref('contact_sayings') }}
+        where
+            is_granted
+            and is_by_person
+            and purpose in (select acting_purpose.purpose from acting_purpose)
+            and contact in (select remembered.contact from remembered)
+        group by contact
 
-),
+    ),
 
 {% endif -%}
 candidates as (
@@ -63,15 +63,15 @@ candidates as (
     where has_left
     {%- if remembers %}
 
-    union
+        union
 
-    select remembered.contact
-    from remembered
-    left join grants
-        on
-            remembered.contact = grants.contact
-            and remembered.left_at < grants.granted_at
-    where grants.contact is null
+        select remembered.contact
+        from remembered
+        left join grants
+            on
+                remembered.contact = grants.contact
+                and remembered.left_at < grants.granted_at
+        where grants.contact is null
     {%- endif %}
 
 ),

@@ -5,8 +5,9 @@
 -- for a row of it that is due no longer (a hold or a login since), which the purge leaves alone.
 {{ config(materialized='table', pre_hook="{{ kigen.keep_last_plan() }}") }}
 
-{%- set columns = adapter.get_columns_in_relation(this) | map(attribute='name') | list if execute and load_relation(this) is not none else [] %}
-{%- set has_earlier = 'policy_digest' in columns %}
+{%- set earlier = load_relation(this) if execute else none %}
+{%- set columns = adapter.get_columns_in_relation(earlier) if earlier is not none else [] %}
+{%- set has_earlier = 'policy_digest' in columns | map(attribute='name') %}
 
 with policy as (
 
@@ -37,34 +38,34 @@ digested as (
 
 ),
 {% if has_earlier %}
-approved as (
+    approved as (
 
-    select earlier.*
-    from {{ this }} as earlier
-    where earlier.plan_digest in (
-        select approvals.digest
-        from {{ approvals() }} as approvals
-        where approvals.expires_at > {{ utc_now() }}
-    )
+        select earlier.*
+        from {{ this }} as earlier
+        where earlier.plan_digest in (
+            select approvals.digest
+            from {{ approvals() }} as approvals
+            where approvals.expires_at > {{ utc_now() }}
+        )
 
-),
+    ),
 
--- One row if the approved plan stands: whole, under the policy of today, and not applied yet.
-standing as (
+    -- One row if the approved plan stands: whole, under the policy of today, and not applied yet.
+    standing as (
 
-    select max(approved.plan_digest) as plan_digest
-    from approved
-    cross join policy
-    left join due
-        on
-            approved.table_name = due.table_name
-            and approved.record_key = due.record_key
-    having
-        {{ plan_digest('approved') }} = max(approved.plan_digest)
-        and max(approved.policy_digest) = max(policy.policy_digest)
-        and count(due.record_key) > 0
+        select max(approved.plan_digest) as plan_digest
+        from approved
+        cross join policy
+        left join due
+            on
+                approved.table_name = due.table_name
+                and approved.record_key = due.record_key
+        having
+            {{ plan_digest('approved') }} = max(approved.plan_digest)
+            and max(approved.policy_digest) = max(policy.policy_digest)
+            and count(due.record_key) > 0
 
-),
+    ),
 {% endif %}
 plan as (
 

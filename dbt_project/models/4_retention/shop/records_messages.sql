@@ -13,26 +13,31 @@ as_of as (
 ),
 
 -- A class whose notice the policy has taken away starts no grace.
+{% set noticed = [] -%}
+{%- for relation, class in [(ref('records_members'), 'member_inactive'), (ref('records_orders'), 'guest_inactive')] -%}
+    {%- set sent_at = class ~ '__notice_sent_at' -%}
+    {%- if not execute or sent_at in adapter.get_columns_in_relation(relation) | map(attribute='name') -%}
+        {%- do noticed.append([relation, sent_at]) -%}
+    {%- endif -%}
+{%- endfor -%}
 graces as (
 
-    {% for relation, class in [(ref('records_members'), 'member_inactive'), (ref('records_orders'), 'guest_inactive')] -%}
-    {%- if not execute or class ~ '__notice_sent_at' in adapter.get_columns_in_relation(relation) | map(attribute='name') -%}
-        select
-            contact,
-            {{ class }}__notice_sent_at as notice_sent_at
-        from {{ relation }}
-        where
-            state <> 'expired'
-            and {{ class }}__notice_sent_at is not null
-
-        union
-
-    {% endif -%}
-    {%- endfor %}
     select
         cast(null as varchar) as contact,
         cast(null as timestamp) as notice_sent_at
     where false
+    {%- for relation, sent_at in noticed %}
+
+        union
+
+        select
+            contact,
+            {{ sent_at }} as notice_sent_at
+        from {{ relation }}
+        where
+            state <> 'expired'
+            and {{ sent_at }} is not null
+    {%- endfor %}
 
 ),
 
