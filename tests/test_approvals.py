@@ -200,6 +200,28 @@ def test_hold_and_login_after_the_approval_win(parsed: Project, sample: House) -
     assert skipped[0][0] >= 2
 
 
+def test_row_that_comes_under_another_class_is_left_for_the_next_plan(
+    parsed: Project, sample: House
+) -> None:
+    """A follower goes under a class of its own as soon as that has it expired."""
+    project = strict(parsed, sample)
+    give(project, sample)
+    sample.execute(
+        "update mailing.delivery_lists set created_at = timestamp '2026-09-01' where list_id = 2"
+    )
+    sample.build(T)
+    rows = (
+        "select deletion_class, is_due from purge.purge_plan where record_key = '2|5' "
+        "and table_name = 'mailing.delivery_list_recipients'"
+    )
+    assert sample.rows(rows) == [("member_withdrawn", False)]
+    assert verdict(project, sample).passes
+    purge = sample.purge(T)
+    assert purge.success, failures(purge)
+    sample.build(T)
+    assert sample.rows(rows) == [("delivery_list", True)]
+
+
 def test_changed_policy_makes_another_plan(parsed: Project, sample: House) -> None:
     give(strict(parsed, sample), sample)
     before = sample.rows("select distinct plan_digest, policy_digest from purge.purge_plan")

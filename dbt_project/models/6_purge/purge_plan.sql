@@ -5,6 +5,8 @@
 -- for a row of it that is due no longer (a hold or a login since), which the purge leaves alone.
 {{ config(materialized='table', pre_hook="{{ kigen.keep_last_plan() }}") }}
 
+-- depends_on: {{ ref('record_states') }}
+
 {%- set earlier = load_relation(this) if execute else none %}
 {%- set columns = adapter.get_columns_in_relation(earlier) if earlier is not none else [] %}
 {%- set has_earlier = 'policy_digest' in columns | map(attribute='name') %}
@@ -40,7 +42,14 @@ digested as (
 {% if has_earlier %}
     approved as (
 
-        select earlier.*
+        select
+            earlier.plan_digest,
+            earlier.table_name,
+            earlier.record_key,
+            earlier.action,
+            earlier.deletion_class,
+            earlier.deadline_at,
+            earlier.policy_digest
         from {{ this }} as earlier
         where earlier.plan_digest in (
             select approvals.digest
@@ -50,20 +59,37 @@ digested as (
 
     ),
 
-    -- One row if the approved plan stands: whole, under the policy of today, and not applied yet.
-    standing as (
+    -- Still to be taken: expired under the class it was approved under, and by that action or a further one.
+    looked_at as (
 
-        select max(approved.plan_digest) as plan_digest
+        select
+            approved.*,
+            due.record_key is not null and states.record_key is not null as is_due
         from approved
-        cross join policy
         left join due
             on
                 approved.table_name = due.table_name
                 and approved.record_key = due.record_key
+                and (approved.action = due.action or due.action = 'delete')
+        left join {{ ref('record_states') }} as states
+            on
+                approved.table_name = states.table_name
+                and approved.record_key = states.record_key
+                and approved.deletion_class = states.deletion_class
+                and states.state = 'expired'
+
+    ),
+
+    -- One row if the approved plan stands: whole, under the policy of today, and not applied yet.
+    standing as (
+
+        select max(looked_at.plan_digest) as plan_digest
+        from looked_at
+        cross join policy
         having
-            {{ plan_digest('approved') }} = max(approved.plan_digest)
-            and max(approved.policy_digest) = max(policy.policy_digest)
-            and count(due.record_key) > 0
+            {{ plan_digest('looked_at') }} = max(looked_at.plan_digest)
+            and max(looked_at.policy_digest) = max(policy.policy_digest)
+            and bool_or(looked_at.is_due)
 
     ),
 {% endif %}
@@ -86,20 +112,16 @@ plan as (
         union all
 
         select
-            approved.plan_digest,
-            approved.table_name,
-            approved.record_key,
-            approved.action,
-            approved.deletion_class,
-            approved.deadline_at,
-            approved.policy_digest,
-            due.record_key is not null as is_due
-        from approved
-        inner join standing on approved.plan_digest = standing.plan_digest
-        left join due
-            on
-                approved.table_name = due.table_name
-                and approved.record_key = due.record_key
+            looked_at.plan_digest,
+            looked_at.table_name,
+            looked_at.record_key,
+            looked_at.action,
+            looked_at.deletion_class,
+            looked_at.deadline_at,
+            looked_at.policy_digest,
+            looked_at.is_due
+        from looked_at
+        inner join standing on looked_at.plan_digest = standing.plan_digest
     {%- endif %}
 
 )
