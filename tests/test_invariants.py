@@ -128,8 +128,8 @@ def test_python_changes_nothing_but_what_kigen_itself_keeps() -> None:
         for path in (REPOSITORY / "orchestration").rglob("*.py")
         for text in [path.read_text()]
         for match in _TAKES_AWAY.finditer(text)
-        # Loads the sample, and makes the key.
-        if path.name not in ("sample.py", "keys.py")
+        # Loads the sample; makes the key; works in temporary tables beside a file it opened read-only.
+        if path.name not in ("sample.py", "keys.py", "simulation.py")
     }
     assert found == {
         ("guard.py", "delete from", "purge.guard_verdicts"),
