@@ -19,6 +19,7 @@ from orchestration.keys import Pads, digest
 from orchestration.plan import EMPTY_DIGEST, read_plan
 from orchestration.project import Project
 from orchestration.settings import format_moment
+from orchestration.warehouse import has_table
 
 TABLE: Final = "purge.approvals"
 
@@ -67,6 +68,8 @@ def approve(
     approval holds for the setting `approval_period` (ISO 8601, P7D where it is not set).
     """
     check_words(reason=reason, approver=approver)
+    if not has_table(connection, *TABLE.split(".")):
+        raise ApprovalError("There is no plan yet; run `kigen plan`, and look at what it takes.")
     plan = read_plan(connection, project)
     if plan.digest == EMPTY_DIGEST:
         raise ApprovalError("The plan that stands is empty: there is nothing to approve.")
@@ -82,7 +85,6 @@ def approve(
         now,
         _expiry(project.declarations, now),
     )
-    _create(connection)
     connection.execute(
         f"insert into {TABLE} (digest, approver, reason, approved_at, expires_at, seal) "
         "values (?, ?, ?, ?, ?, ?)",
@@ -117,7 +119,7 @@ def find_approval(
     connection: duckdb.DuckDBPyConnection, pads: Pads, plan_digest: str, now: datetime
 ) -> Found:
     """Return the approval of a plan that holds now, the latest, or why there is none."""
-    if not _exists(connection):
+    if not has_table(connection, *TABLE.split(".")):
         return Found(None)
     rows = connection.execute(
         f"select digest, approver, reason, approved_at, expires_at, seal from {TABLE} "
@@ -162,21 +164,4 @@ def _seal(approval: Approval, pads: Pads) -> str:
             )
         ),
         pads,
-    )
-
-
-def _exists(connection: duckdb.DuckDBPyConnection) -> bool:
-    schema, table = TABLE.split(".")
-    rows = connection.execute(
-        "select count(*) from duckdb_tables() where database_name = current_database() "
-        "and schema_name = ? and table_name = ?",
-        [schema, table],
-    ).fetchall()
-    return bool(rows[0][0])
-
-
-def _create(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute(
-        f"create table if not exists {TABLE} (digest varchar, approver varchar, reason varchar, "
-        "approved_at timestamp, expires_at timestamp, seal varchar)"
     )

@@ -21,6 +21,7 @@ from orchestration.declarations import parse_period
 from orchestration.plan import last_purge
 from orchestration.project import Project
 from orchestration.settings import format_moment
+from orchestration.warehouse import has_table
 
 _TABLES: Final = {
     "last_run": "run_no bigint, as_of timestamp",
@@ -50,7 +51,7 @@ class Baseline:
 
 def read_baseline(connection: duckdb.DuckDBPyConnection) -> Baseline | None:
     """Return the baseline, or None before the first."""
-    if not _is_there(connection):
+    if not has_table(connection, "purge", "last_run"):
         return None
     rows = connection.execute("select run_no, as_of from purge.last_run").fetchall()
     return Baseline(*rows[0]) if rows else None
@@ -280,11 +281,3 @@ def _governed(project: Project) -> dict[str, str]:
         for name, table in sorted(project.declarations.governed.items())
         if not table.is_memory
     }
-
-
-def _is_there(connection: duckdb.DuckDBPyConnection) -> bool:
-    rows = connection.execute(
-        "select count(*) from duckdb_tables() where database_name = current_database() "
-        "and schema_name = 'purge' and table_name = 'last_run'"
-    ).fetchall()
-    return bool(rows[0][0])

@@ -32,10 +32,7 @@ from orchestration.keys import Pads, read_pads
 from orchestration.plan import has_ledger, read_plan
 from orchestration.project import Project
 from orchestration.settings import Settings, format_moment
-from orchestration.warehouse import connect
-
-CERTIFICATE_TAG: Final = "kigen/certificate"
-"""On a rebuild: the name of the certificate it wrote, without the ending."""
+from orchestration.warehouse import connect, has_table
 
 VERSION: Final = 1
 """The version of the document; a change that breaks a reader counts it up."""
@@ -557,15 +554,7 @@ def _approval(
     And how many more say to be one, and were not sealed with the key at hand: they are forged,
     or older than a rotation of the key, and who cannot tell must not say that none was needed.
     """
-    schema_name, table_name = APPROVALS.split(".")
-    is_there = _one(
-        connection,
-        "select count(*) from duckdb_tables() where database_name = current_database() "
-        "and schema_name = ? and table_name = ?",
-        schema_name,
-        table_name,
-    )
-    if purge.run_no is None or not is_there:
+    if purge.run_no is None or not has_table(connection, *APPROVALS.split(".")):
         return None, 0
     rows = connection.execute(
         f"select distinct approved_at from {APPROVALS} where digest = ? and expires_at > ? "

@@ -45,6 +45,7 @@ from orchestration.warehouse import (
     WarehouseBusyError,
     WarehouseError,
     connect,
+    has_table,
     literal,
 )
 
@@ -320,12 +321,7 @@ def are_planted(connection: duckdb.DuckDBPyConnection, pads: Pads, canary_run: s
     It is not after a purge outside Kigen, one that was killed before it was noted, or a
     refused one that planted others, or where a backup was put back.
     """
-    is_there = _one(
-        connection,
-        "select count(*) from duckdb_tables() where database_name = current_database() "
-        "and schema_name = 'purge' and table_name = 'canaries'",
-    )
-    if canary_run is None or not is_there:
+    if canary_run is None or not has_table(connection, "purge", "canaries"):
         return False
     kept = canaries_of(pads, canary_run).kept
     return bool(

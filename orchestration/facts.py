@@ -7,7 +7,7 @@ import duckdb
 
 from orchestration.project import Project
 from orchestration.translator import column_tags, table_schema
-from orchestration.warehouse import connect
+from orchestration.warehouse import connect, has_table
 
 
 def facts_of(project: Project, nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -59,12 +59,7 @@ def _inherited_categories(
     connection: duckdb.DuckDBPyConnection, project: Project
 ) -> dict[tuple[str, str, str], dict[str, str]]:
     """Return the tags of columns that the stage `tags` knows to be personal, and how it knows."""
-    is_built = connection.execute(
-        "select count(*) from information_schema.tables "
-        "where table_catalog = current_database() and table_schema = 'tags' "
-        "and table_name = 'pii_columns'"
-    ).fetchall()
-    if not is_built[0][0]:
+    if not has_table(connection, "tags", "pii_columns"):
         return {}
     rows = connection.execute(
         "select schema_name, table_name, column_name, data_category, tagged_by "

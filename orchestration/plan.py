@@ -8,6 +8,7 @@ from typing import Final
 import duckdb
 
 from orchestration.project import Project
+from orchestration.warehouse import has_table
 
 EMPTY_DIGEST: Final = hashlib.sha256(b"").hexdigest()
 """The digest of a plan without rows."""
@@ -97,10 +98,7 @@ class PlanFacts:
 def plan_facts(connection: duckdb.DuckDBPyConnection, project: Project) -> PlanFacts:
     """Return what the plan that stands takes and keeps, beside the plan before it."""
     plan, states = project.relation("purge_plan"), project.relation("record_states")
-    has_last = connection.execute(
-        "select count(*) from duckdb_tables() where database_name = current_database() "
-        "and schema_name = 'purge' and table_name = 'last_plan'"
-    ).fetchall()[0][0]
+    has_last = has_table(connection, "purge", "last_plan")
     last = (
         "select table_name, deletion_class, action, row_count from purge.last_plan"
         if has_last
@@ -168,12 +166,7 @@ def has_ledger(connection: duckdb.DuckDBPyConnection, project: Project) -> bool:
         for node in project.manifest["nodes"].values()
         if node["resource_type"] == "model" and node["name"] == "purge_ledger"
     )
-    found = connection.execute(
-        "select count(*) from information_schema.tables where table_catalog = current_database() "
-        "and table_schema = ? and table_name = ?",
-        [node["schema"], node["alias"]],
-    ).fetchall()
-    return bool(found[0][0])
+    return has_table(connection, node["schema"], node["alias"])
 
 
 def last_purge(connection: duckdb.DuckDBPyConnection, project: Project) -> int:

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from orchestration.certificate import CERTIFICATE_TAG, page_of
+from orchestration.certificate import page_of
 from orchestration.erase import read_record
 from orchestration.guard import GUARD, counts_in
 from orchestration.plan import PlanCount
 from orchestration.project import Project
 from orchestration.runs import RunOutcome
 from orchestration.summary import ProofOutcome, Summary, proofs_of, summarise
-from orchestration.tags import PLAN_DIGEST_TAG, RESTORED_TAG
+from orchestration.tags import CERTIFICATE_TAG, PLAN_DIGEST_TAG, RESTORED_TAG
 from orchestration.warehouse import connect
 
 

@@ -14,5 +14,8 @@ PURGED_TAG: Final = "kigen/purged"
 RESTORED_TAG: Final = "kigen/restored"
 """On a run that found the warehouse behind its journal: what was put back, in a sentence."""
 
+CERTIFICATE_TAG: Final = "kigen/certificate"
+"""On a rebuild: the name of the certificate it wrote, without the ending."""
+
 PURGE_RUN_TAG: Final = "kigen/purge_run"
 """On a rebuild: the run whose purge it follows."""

@@ -150,6 +150,16 @@ def needs_sample(settings: Settings, manifest: Mapping[str, Any]) -> bool:
     )
 
 
+def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    """Return whether the warehouse of a connection has a table (a view is none)."""
+    rows = connection.execute(
+        "select count(*) from duckdb_tables() where database_name = current_database() "
+        "and schema_name = ? and table_name = ?",
+        [schema, table],
+    ).fetchall()
+    return bool(rows[0][0])
+
+
 def has_memory(settings: Settings) -> bool:
     """Return whether the file holds keyed digests: a purge has been there."""
     if not settings.warehouse.exists():

@@ -29,10 +29,6 @@ from tests.faults import RAW, Snapshot, snapshot
 from tests.house import REPOSITORY, House
 from tests.kigen import call, environment, kill_when
 
-pytestmark = pytest.mark.skipif(
-    "KIGEN_EXAMPLES" not in os.environ, reason="kills take minutes: set KIGEN_EXAMPLES to how many"
-)
-
 AT = {"KIGEN_AS_OF": "2026-11-02T03:00:00Z"}
 STEP = re.compile(r"^  (?:done|failed|refused) +(.+?) +([\d.]+) s$", flags=re.MULTILINE)
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import random
 import re
 import signal
-import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dbt.adapters.sql.connections import SQLConnectionManager
 from dbt.cli.main import dbtRunnerResult
 
 from orchestration.keys import digest, read_pads
 from tests.conftest import T, copy_of
+from tests.dying import die_at, in_a_child
 from tests.faults import BEFORE, RAW, Fault, Snapshot, digest_of_plan, plant, remains, seal
 from tests.house import House, failures
 
@@ -404,35 +402,12 @@ def test_what_came_after_the_plan_waits_for_the_next(sample: House) -> None:
 # Killed at any statement, and at the commit itself.
 
 
-def purge_and_die(house: House, at: int, seconds: float) -> None:
-    """Apply the frozen plan, and die by SIGKILL: before the statement of that number, or, with
-    seconds, that long after it was begun. Numbers count from the first statement that writes."""
-    execute = SQLConnectionManager.add_query
-    seen = [0]
-
-    def counted(self: Any, sql: str, *arguments: Any, **named: Any) -> Any:
-        if seen[0] or ("create table if not exists" in sql and "purge_ledger" in sql):
-            seen[0] += 1
-        if seen[0] == at and not seconds:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if seen[0] == at:
-            threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
-        return execute(self, sql, *arguments, **named)
-
-    SQLConnectionManager.add_query = counted
+def purge_and_die(house: House, at: int, seconds: float = 0) -> None:
+    """Apply the frozen plan, and die at a statement of it."""
+    seen = die_at(at, seconds)
     result = apply_frozen(house)
     (house.home / "statements").write_text(str(seen[0]))
     os._exit(0 if result.success else 1)
-
-
-def in_a_child(house: House, at: int, seconds: float = 0) -> int | None:
-    """Purge in a process of its own, forked from one that never opened a warehouse."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.test_purge"])
-    child = context.Process(target=purge_and_die, args=(house, at, seconds))
-    child.start()
-    child.join()
-    return child.exitcode
 
 
 @pytest.fixture(scope="module")
@@ -444,7 +419,7 @@ def undisturbed(
     ready = copy_of(template, home / "ready")
     ready.allow()
     house = copy_of(ready, home / "data")
-    assert in_a_child(house, at=-1) == 0
+    assert in_a_child(purge_and_die, house, -1) == 0
     return ready, remains(ready), remains(house), int((house.home / "statements").read_text())
 
 
@@ -455,7 +430,7 @@ def test_purge_killed_at_any_statement_leaves_nothing_half_done(
     ready, before, after, statements = undisturbed
     assert statements > 20
     house = copy_of(ready, tmp_path / "data")
-    assert in_a_child(house, at=1 + round(share * (statements - 1))) == -signal.SIGKILL
+    assert in_a_child(purge_and_die, house, 1 + round(share * (statements - 1))) == -signal.SIGKILL
     found = remains(house)
     assert found in (before, after)
     if found == before:
@@ -469,7 +444,7 @@ def test_purge_killed_while_it_commits_leaves_nothing_half_done(
 ) -> None:
     ready, before, after, statements = undisturbed
     house = copy_of(ready, tmp_path / "data")
-    assert in_a_child(house, at=statements, seconds=seconds) in (-signal.SIGKILL, 0)
+    assert in_a_child(purge_and_die, house, statements, seconds) in (-signal.SIGKILL, 0)
     found = remains(house)
     assert found in (before, after)
     if found == before:

@@ -4,10 +4,11 @@ from typing import Any, Final
 
 import dagster as dg
 
-from orchestration.certificate import CERTIFICATE_TAG, issue, preview, red_proofs, standing
+from orchestration.certificate import issue, preview, red_proofs, standing
 from orchestration.moment import Moment
 from orchestration.project import current
 from orchestration.refusals import refusals_as_failures
+from orchestration.tags import CERTIFICATE_TAG
 from orchestration.translator import CERTIFICATE, KigenTranslator
 
 PROJECT = current()
