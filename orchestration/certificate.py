@@ -11,7 +11,6 @@ it was verified, and that it held.
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +26,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from orchestration.approvals import TABLE as APPROVALS
 from orchestration.approvals import Approval, find_approval
+from orchestration.durable import write_whole
 from orchestration.erase import ErasureRecord, read_record
 from orchestration.keys import Pads, read_pads
 from orchestration.plan import has_ledger, read_plan
@@ -83,6 +83,7 @@ _KEPT_STATES: Final = {
 """The states of what stays though something asks for it, in order, each with what it waits for."""
 
 _FLAGS: Final = (
+    "encrypted",
     "deleted_canary_found",
     "kept_canary_found",
     "never_canary_found",
@@ -288,8 +289,8 @@ def write(folder: Path, name: str, document: Mapping[str, Any]) -> Certificate:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     paths = folder / f"{name}.json", folder / f"{name}.html"
     # The page first: where the document is, the page is too.
-    _write_whole(paths[1], page(document, name, digest))
-    _write_whole(paths[0], content)
+    write_whole(paths[1], page(document, name, digest))
+    write_whole(paths[0], content)
     return Certificate(name, document, *paths, digest)
 
 
@@ -631,8 +632,8 @@ def _verification(recorded: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return how an erasure was verified, and whether that holds.
 
     It holds where a search that finds what was kept finds nothing of what was deleted, where
-    what is searched for was in the old file (the deleted canary, or freed blocks), and where the
-    contents are equal. What was not looked at proves nothing: null is not yes.
+    what is searched for was in the old file (the deleted canary, or freed blocks; of an encrypted
+    file it is not known), and where the contents are equal. What was not looked at proves nothing: null is not yes.
     """
     if recorded is None:
         return None
@@ -646,8 +647,11 @@ def _verification(recorded: Mapping[str, Any] | None) -> dict[str, Any] | None:
         and flags["never_canary_found"] is False
         and flags["content_digests_equal"] is True
         and not numbers["freed_blocks_found"]
-        # The rebuild may have written over the canary; then only the blocks can tell.
-        and bool(flags["old_file_held_deleted_canary"] or numbers["freed_blocks"])
+        # The rebuild may have written over the canary; then only the blocks can tell. Of an
+        # encrypted file neither can: it holds by how it was written.
+        and bool(
+            flags["old_file_held_deleted_canary"] or numbers["freed_blocks"] or flags["encrypted"]
+        )
     )
     return {
         "holds": holds,
@@ -683,26 +687,6 @@ def _shown_time(text: str | None) -> str:
     if text is None:
         return "-"
     return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
-
-
-def _write_whole(path: Path, content: str) -> None:
-    """Write a file for its owner only; whatever stops it, the file is the old one or the new one."""
-    data = content.encode()
-    if path.exists() and path.read_bytes() == data:
-        return
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def preview(certificates: Sequence[Certificate]) -> str:

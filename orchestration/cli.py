@@ -28,7 +28,7 @@ from orchestration.project import Project, current
 from orchestration.refusals import REFUSALS
 from orchestration.report import report
 from orchestration.runs import run_job
-from orchestration.settings import format_moment, parse_moment
+from orchestration.settings import SettingsError, format_moment, parse_moment
 from orchestration.simulation import Simulation, forecast_path, show_simulation
 from orchestration.tags import PLAN_DIGEST_TAG, PURGE_RUN_TAG
 from orchestration.warehouse import connect
@@ -120,6 +120,37 @@ def rotate_key(verbose: Verbose = False) -> None:
         markup=False,
         soft_wrap=True,
     )
+
+
+@app.command()
+def encrypt(
+    key: Annotated[
+        str, typer.Argument(help="The file of the new key; one that is not there is made.")
+    ] = "",
+    verbose: Verbose = False,
+) -> None:
+    """Write the warehouse anew, encrypted with a key of its own."""
+    settings = current().settings
+    named = Path(key).expanduser().absolute() if key else settings.warehouse_key
+    if named is None:
+        raise SettingsError(
+            "Name the file of the key, or set KIGEN_WAREHOUSE_KEY to it; it is made if it is not "
+            "there."
+        )
+    _change("recrypt", {"write_anew": {"key_file": str(named)}}, is_verbose=verbose)
+    Console().print(
+        f"Encrypted. Set KIGEN_WAREHOUSE_KEY to {named}, and back the key up apart from the file: "
+        "without it nobody can open the warehouse. Copies made before are not encrypted.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def decrypt(verbose: Verbose = False) -> None:
+    """Write the warehouse anew, not encrypted."""
+    _change("recrypt", {"write_anew": {"key_file": ""}}, is_verbose=verbose)
+    Console().print("Not encrypted any more. Leave KIGEN_WAREHOUSE_KEY out from now on.")
 
 
 @app.command()

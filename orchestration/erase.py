@@ -29,6 +29,8 @@ from orchestration.declarations import (
     Period,
     parse_period,
 )
+from orchestration.durable import sync, write_whole
+from orchestration.encryption import EncryptionError, attach, load_cipher
 from orchestration.keys import KeyFileError, Pads, digest, read_pads
 from orchestration.orphans import end_with_parent
 from orchestration.remnants import (
@@ -62,6 +64,14 @@ _METHOD: Final = (
     "control that must not. Before, the blocks of the old file that nothing used any more, and "
     "those with deleted text in them, were looked for in the new one, whole, and the rows of every "
     "table were counted and digested in both."
+)
+_METHOD_ENCRYPTED: Final = (
+    "The file is encrypted, so its bytes say nothing of what is in it, and its blocks cannot be "
+    "compared with those of the old one. It was written anew by a fresh process that read nothing "
+    "but the rows there are, and the rows of every table were counted and digested in both. A "
+    "canary the purge deleted, one that stays and one that was never written were looked for by a "
+    "query in the new file, and in the bytes of the file, of what lies beside it and of KIGEN_HOME "
+    "(the keys left out), where none of them may stand."
 )
 
 
@@ -362,12 +372,37 @@ def rewrite(settings: Settings, canary_run: str, *, wait: float = LOCK_WAIT) -> 
 
     `wait` is how long to wait for whoever has the file open, in seconds. Raises
     ErasureDelayedError after that, NotVerifiedError where the file is the new one and something
-    of the old is left, else EraseError; the message says whether the file is the old or the new.
+    of the old is left, else EraseError; the message says whether the file is the old or the new,
+    and is noted.
+    """
+    try:
+        return write_anew(settings, canary_run, wait=wait)
+    except EraseError as error:
+        is_new = isinstance(error, NotVerifiedError)
+        start = "Erased, but not verified" if is_new else not_yet_erased(settings)
+        said = f"{start}: {error}"
+        note_waiting(settings, said)
+        raise type(error)(said) from None
+
+
+def write_anew(
+    settings: Settings,
+    canary_run: str,
+    *,
+    wait: float = LOCK_WAIT,
+    into: Settings | None = None,
+) -> Rewritten:
+    """Do the same, and note nothing but that it is under way.
+
+    `into` may have another warehouse key than `settings`, which encrypts the new file, or none.
     """
     began_as = settings.warehouse.stat().st_ino
     _write(settings, replace(read_record(settings), rewrite_of=began_as))
     child = subprocess.run(
-        [sys.executable, "-m", "orchestration.erase", canary_run, str(wait)],
+        [
+            *(sys.executable, "-m", "orchestration.erase", canary_run, str(wait)),
+            str((into or settings).warehouse_key or ""),
+        ],
         env={**os.environ, **settings.environment()},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -382,18 +417,11 @@ def rewrite(settings: Settings, canary_run: str, *, wait: float = LOCK_WAIT) -> 
     except (ValueError, TypeError):
         told = {"refusal": f"the process ended with status {child.returncode}"}
     if "busy" in told:
-        error: EraseError = ErasureDelayedError(f"{not_yet_erased(settings)}: {told['busy']}")
-    elif "unverified" in told:
-        error = NotVerifiedError(
-            f"Erased, but not verified: {told['unverified']}. {_which(settings, began_as)}"
-        )
-    else:
-        error = EraseError(
-            f"{not_yet_erased(settings)}: {settings.warehouse} was not written anew: "
-            f"{told['refusal']}. {_which(settings, began_as)}"
-        )
-    note_waiting(settings, str(error))
-    raise error
+        raise ErasureDelayedError(told["busy"])
+    which = _which(settings, began_as)
+    if "unverified" in told:
+        raise NotVerifiedError(f"{told['unverified']}. {which}")
+    raise EraseError(f"{settings.warehouse} was not written anew: {told['refusal']}. {which}")
 
 
 def _which(settings: Settings, began_as: int) -> str:
@@ -405,7 +433,9 @@ def _which(settings: Settings, began_as: int) -> str:
 # The rewriting, in a process of its own.
 
 
-def rewrite_here(settings: Settings, canary_run: str, *, wait: float = LOCK_WAIT) -> Rewritten:
+def rewrite_here(
+    settings: Settings, canary_run: str, *, wait: float = LOCK_WAIT, into: Settings
+) -> Rewritten:
     """Write the warehouse anew in this process, which must not have opened it before.
 
     Raises EraseError where the copy is not the same, WarehouseError and OSError; the file is
@@ -424,7 +454,7 @@ def rewrite_here(settings: Settings, canary_run: str, *, wait: float = LOCK_WAIT
         with connect(settings, read_only=False, wait=wait) as connection:
             is_ours = True
             _remove_left_overs(source, settings.warehouse)
-            rewritten = _copy(connection, descriptor, copy)
+            rewritten = _copy(connection, descriptor, copy, settings, into)
             # Noted before the swap: if the proof fails after it, the next file cannot show it.
             was_held = _note_held(settings, canary_run, bool(old.found[0]))
             _swap(settings, copy, source)
@@ -433,13 +463,16 @@ def rewrite_here(settings: Settings, canary_run: str, *, wait: float = LOCK_WAIT
         if is_ours:
             copy.unlink(missing_ok=True)
             copy.with_name(f"{copy.name}.wal").unlink(missing_ok=True)
-    found = _verify(settings, needles)
+    found = _verify(into, needles)
+    is_hidden = settings.warehouse_key is not None or into.warehouse_key is not None
     verification = {
-        "method": _METHOD,
+        "method": _METHOD_ENCRYPTED if is_hidden else _METHOD,
+        "encrypted": into.warehouse_key is not None,
         "canary_run": canary_run,
         **found,
         **rewritten.verification,
-        "old_file_held_deleted_canary": was_held,
+        # Of an encrypted file nobody can tell.
+        "old_file_held_deleted_canary": None if settings.warehouse_key else was_held,
     }
     return replace(rewritten, verification=verification)
 
@@ -466,7 +499,13 @@ def _remove_left_overs(source: Path, named: Path) -> None:
     shutil.rmtree(named.with_name(f"{named.name}.tmp"), ignore_errors=True)
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, descriptor: int, copy: Path) -> Rewritten:
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    descriptor: int,
+    copy: Path,
+    settings: Settings,
+    into: Settings,
+) -> Rewritten:
     """Write the copy, compare it with the file, and see that it is on the disk."""
     status = os.fstat(descriptor)
     if status.st_nlink != 1:
@@ -485,24 +524,36 @@ def _copy(connection: duckdb.DuckDBPyConnection, descriptor: int, copy: Path) ->
             catalog,
         )
     ).rstrip("+")
-    connection.execute(
-        f"attach {literal(str(copy))} as {_UNFINISHED} "
-        f"(block_size {blocks.size}, storage_version {literal(version)})"
-    )
+    options = f"block_size {blocks.size}"
+    if settings.warehouse_key is not None or into.warehouse_key is None:
+        # What is encrypted from now on gets a newer version: an old one cannot be.
+        options += f", storage_version {literal(version)}"
+    if into.warehouse_key is None:
+        connection.execute(f"attach {literal(str(copy))} as {_UNFINISHED} ({options})")
+    else:
+        load_cipher(connection)
+        attach(connection, copy, _UNFINISHED, into.warehouse_key, options)
     copy.chmod(status.st_mode & 0o777)
     connection.execute(f"copy from database {_quoted(catalog)} to {_UNFINISHED}")
     tables, views, rows = _compare(connection, catalog)
     connection.execute(f"checkpoint {_UNFINISHED}")
     blocks = blocks_of(connection, _UNFINISHED)
     connection.execute(f"detach {_UNFINISHED}")
-    _sync(copy)
-    found = dead_blocks_in(copy, blocks, dead)
-    if found:
-        raise EraseError(f"the copy has {found} blocks of the old file with deleted rows in them")
+    sync(copy)
+    compared: dict[str, Any] = {}
+    if settings.warehouse_key is None and into.warehouse_key is None:
+        found = dead_blocks_in(copy, blocks, dead)
+        if found:
+            raise EraseError(
+                f"the copy has {found} blocks of the old file with deleted rows in them"
+            )
+        compared = {
+            "freed_blocks": len(dead.freed),
+            "blocks_with_deleted_text": len(dead.stale),
+            "freed_blocks_found": found,
+        }
     verification = {
-        "freed_blocks": len(dead.freed),
-        "blocks_with_deleted_text": len(dead.stale),
-        "freed_blocks_found": found,
+        **compared,
         "tables": tables,
         "rows": rows,
         "content_digests_equal": True,
@@ -517,7 +568,7 @@ def _swap(settings: Settings, copy: Path, source: Path) -> None:
         raise EraseError("its write-ahead log is not empty after a checkpoint")
     wal.unlink(missing_ok=True)
     copy.replace(source)
-    _sync(source.parent)
+    sync(source.parent)
 
 
 def _compare(connection: duckdb.DuckDBPyConnection, catalog: str) -> tuple[int, int, int]:
@@ -591,7 +642,12 @@ def _verify(settings: Settings, needles: Sequence[bytes]) -> dict[str, Any]:
             problems.append(f"a canary that was never written is in {never} files of {place.place}")
         if place.unreadable:
             problems.append(f"{place.unreadable} files of {place.place} cannot be read")
-    kept = _found(searched, _WAREHOUSE, 1)
+    if settings.warehouse_key is None:
+        kept = _found(searched, _WAREHOUSE, 1)
+    else:
+        if _found(searched, _WAREHOUSE, 1):
+            problems.append(f"{_WAREHOUSE} is encrypted, and a canary stands readable in it")
+        kept = _planted(settings, needles, problems)
     if not kept:
         problems.append(f"the canary that was kept is not found in {_WAREHOUSE}")
     if problems:
@@ -604,6 +660,17 @@ def _verify(settings: Settings, needles: Sequence[bytes]) -> dict[str, Any]:
         "kept_canary_found": bool(kept),
         "never_canary_found": sum(place.found[2] for place in searched),
     }
+
+
+def _planted(settings: Settings, needles: Sequence[bytes], problems: list[str]) -> int:
+    """Return how often the canary that was kept is in an encrypted file, and say what else is."""
+    deleted, kept, never = (needle.decode() for needle in needles)
+    with connect(settings, read_only=True) as connection:
+        rows = connection.execute("select value from purge.canaries").fetchall()
+    values = [value for (value,) in rows]
+    if deleted in values or never in values:
+        problems.append(f"a canary that must not be there is in {_WAREHOUSE}")
+    return values.count(kept)
 
 
 def _found(searched: Sequence[Searched], name: str, number: int) -> int:
@@ -653,35 +720,28 @@ def _one(connection: duckdb.DuckDBPyConnection, query: str, *parameters: str) ->
 
 
 def _write(settings: Settings, record: ErasureRecord) -> None:
-    unfinished = settings.erasure_record.with_suffix(".json.unfinished")
-    unfinished.write_text(json.dumps(asdict(record), indent=2) + "\n")
-    _sync(unfinished)
-    unfinished.replace(settings.erasure_record)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write_whole(settings.erasure_record, json.dumps(asdict(record), indent=2) + "\n")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Rewrite the warehouse, and say as JSON what was found, or why it was not done.
 
-    The arguments are the run whose canaries to look for, and how long to wait for whoever has
-    the file open, in seconds; the places come from the environment.
+    The arguments are the run whose canaries to look for, how long to wait for whoever has the
+    file open, in seconds, and the file of the key the new one is encrypted with: the same as
+    now, if it is left out, and none, if it is empty. The places come from the environment.
     """
     try:
         canary_run, wait = arguments[0], float(arguments[1]) if arguments[1:] else LOCK_WAIT
-        rewritten = rewrite_here(Settings.from_env(), canary_run, wait=wait)
+        settings = into = Settings.from_env()
+        if arguments[2:]:
+            into = replace(settings, warehouse_key=Path(arguments[2]) if arguments[2] else None)
+        rewritten = rewrite_here(settings, canary_run, wait=wait, into=into)
         told: dict[str, Any] = {"rewritten": asdict(rewritten)}
     except WarehouseBusyError as error:
         told = {"busy": str(error)}
     except NotVerifiedError as error:
         told = {"unverified": str(error)}
-    except (EraseError, KeyFileError, SettingsError, WarehouseError) as error:
+    except (EncryptionError, EraseError, KeyFileError, SettingsError, WarehouseError) as error:
         told = {"refusal": str(error).rstrip(".")}
     except OSError as error:
         # Its text may name a file, and a file may be named after a person.

@@ -31,6 +31,7 @@ from typing import Any, Final, Literal
 import duckdb
 
 from orchestration.declarations import MEMORY_SCHEMA
+from orchestration.durable import sync, write_whole
 from orchestration.ledger import chain_of
 from orchestration.project import Project
 from orchestration.settings import Settings
@@ -163,7 +164,7 @@ def _write(
         path = unfinished / name
         connection.execute(f"copy ({query}) to {literal(str(path))} (format parquet)")
         path.chmod(0o600)
-        _sync(path)
+        sync(path)
     before = max((run for run in chain if run < run_no), default=None)
     head = {
         "version": _VERSION,
@@ -172,10 +173,8 @@ def _write(
         "chain_digest_before": chain[before] if before is not None else "",
         "files": {name: _file_digest(unfinished / name) for name in sorted(queries)},
     }
-    (unfinished / _HEAD).write_text(json.dumps(head, indent=2) + "\n", encoding="utf-8")
-    (unfinished / _HEAD).chmod(0o600)
-    _sync(unfinished / _HEAD)
-    _sync(unfinished)
+    write_whole(unfinished / _HEAD, json.dumps(head, indent=2) + "\n")
+    sync(unfinished)
     final = folder / f"{run_no:06d}"
     if final.exists():
         # Only a renewed memory comes here: the old one goes after the new one is whole.
@@ -185,7 +184,7 @@ def _write(
         shutil.rmtree(old)
     else:
         unfinished.rename(final)
-    _sync(folder)
+    sync(folder)
     if is_newest:
         _drop_older_memories(folder, final)
 
@@ -309,11 +308,3 @@ def _forked(settings: Settings, run_no: int) -> JournalError:
 def _file_digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,7 +8,6 @@ message; they go in as bound parameters and stay in the file.
 """
 
 import hashlib
-import os
 import secrets
 import stat
 from collections.abc import Mapping
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+
+from orchestration.durable import place, sync
 
 _BLOCK: Final = 64
 """The block size of SHA-256 in bytes."""
@@ -166,16 +167,12 @@ def write_pads(path: Path, pads: Pads, *, replaces: bool) -> None:
             marks = ", ".join("?" for _ in values)
             connection.execute(f"insert into pads values ({marks})", list(values.values()))
             connection.execute("checkpoint")
-        _sync(unfinished)
+        sync(unfinished)
         if replaces:
             unfinished.replace(path)
+            sync(path.parent)
         else:
-            try:
-                # Unlike a rename, a link never replaces a key that came first.
-                os.link(unfinished, path)
-            except FileExistsError:
-                return
-        _sync(path.parent)
+            place(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
         unfinished.with_name(f"{unfinished.name}.wal").unlink(missing_ok=True)
@@ -191,11 +188,3 @@ def _pads_of_row(row: Mapping[str, Any]) -> Pads:
     return Pads(
         row["key_id"], row["inner_pad"], row["outer_pad"], row.get("key_id_1", ""), tuple(later)
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

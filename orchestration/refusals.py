@@ -11,6 +11,7 @@ import dagster as dg
 
 from orchestration.approvals import ApprovalError
 from orchestration.declarations import DeclarationError
+from orchestration.encryption import EncryptionError
 from orchestration.erase import EraseError
 from orchestration.journal import JournalError
 from orchestration.keys import KeyFileError
@@ -25,6 +26,7 @@ from orchestration.warehouse import WarehouseError
 REFUSALS: Final = (
     ApprovalError,
     DeclarationError,
+    EncryptionError,
     EraseError,
     JournalError,
     KeyFileError,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, overload
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
@@ -27,6 +27,8 @@ class Settings:
     is_as_of_named: bool
     project: Path
     """The folder of the dbt project."""
+    warehouse_key: Path | None
+    """The file of the key the warehouse is encrypted with; None where it is not encrypted."""
 
     @classmethod
     def from_env(
@@ -65,6 +67,7 @@ class Settings:
             as_of=parse_moment(moment, "KIGEN_AS_OF") if moment else now or utc_now(),
             is_as_of_named=bool(moment),
             project=project,
+            warehouse_key=_path(variables, "KIGEN_WAREHOUSE_KEY", None),
         )
 
     @property
@@ -98,6 +101,7 @@ class Settings:
         return {
             "KIGEN_HOME": str(self.home),
             "KIGEN_WAREHOUSE": str(self.warehouse),
+            "KIGEN_WAREHOUSE_KEY": str(self.warehouse_key or ""),
             "KIGEN_KEY": str(self.key),
             "KIGEN_AS_OF": format_moment(as_of or self.as_of),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -131,7 +135,15 @@ def format_moment(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds")
 
 
-def _path(variables: Mapping[str, str], name: str, default: Path) -> Path:
+@overload
+def _path(variables: Mapping[str, str], name: str, default: Path) -> Path: ...
+
+
+@overload
+def _path(variables: Mapping[str, str], name: str, default: None) -> Path | None: ...
+
+
+def _path(variables: Mapping[str, str], name: str, default: Path | None) -> Path | None:
     value = variables.get(name)
     # Not resolved: a symbolic link keeps its own name, and dbt names the catalog after it.
     return Path(value).expanduser().absolute() if value else default

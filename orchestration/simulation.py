@@ -35,7 +35,6 @@ result holds names and counts only, no key of a record.
 import csv
 import dataclasses
 import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,6 +46,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestration.declarations import MEMORY_SCHEMA, WrittenClass, load_deletion_classes
+from orchestration.durable import write_whole
 from orchestration.project import Project
 from orchestration.settings import Settings, format_moment
 from orchestration.warehouse import connect
@@ -197,14 +197,7 @@ def write_forecast(settings: Settings, simulation: Simulation) -> Path:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("table", "class", "action", "month", "rows"))
     writer.writerows(dataclasses.astuple(row) for row in simulation.forecast)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text.getvalue())
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    write_whole(path, text.getvalue())
     return path
 
 

@@ -6,14 +6,15 @@ personal value; a WarehouseError takes its place, and says the kind of error onl
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import duckdb
 
+from orchestration import encryption
 from orchestration.redaction import redacted
 from orchestration.settings import Settings
 
@@ -41,9 +42,10 @@ def connect(
     """Open the warehouse, with the key file attached as `kigen_key` if there is one.
 
     Waits up to `wait` seconds while another process has the file. Raises WarehouseBusyError
-    after that, and WarehouseError for any error of DuckDB, in the body too.
+    after that, EncryptionError where file and key do not go together, and WarehouseError for any
+    error of DuckDB, in the body too.
     """
-    connection = _open(settings.warehouse, read_only, wait)
+    connection = patiently(settings.warehouse, lambda: _opened(settings, read_only), wait=wait)
     try:
         connection.execute("set TimeZone = 'UTC'")
         if settings.key.exists():
@@ -179,12 +181,38 @@ def has_memory(settings: Settings) -> bool:
 _HOLDER: Final = re.compile(r"PID (\d+)")
 
 
-def _open(path: Path, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection:
+def _opened(settings: Settings, read_only: bool) -> duckdb.DuckDBPyConnection:
+    file, key = settings.warehouse, settings.warehouse_key
+    try:
+        if key is None:
+            return duckdb.connect(str(file), read_only=read_only)
+        connection = duckdb.connect()
+        try:
+            encryption.enter(connection, file, key, read_only=read_only)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+    except duckdb.IOException:
+        raise
+    except duckdb.Error:
+        encryption.check_key(file, key)
+        raise
+
+
+Opened = TypeVar("Opened")
+
+
+def patiently(path: Path, opens: Callable[[], Opened], *, wait: float = LOCK_WAIT) -> Opened:
+    """Open a file by `opens`, waiting up to `wait` seconds while another process has it.
+
+    Raises WarehouseBusyError after that, and WarehouseError for any other error of DuckDB.
+    """
     give_up = time.monotonic() + wait
     pause = 0.05
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only)
+            return opens()
         except duckdb.IOException as error:
             if "lock" not in str(error):
                 raise WarehouseError(f"{path} cannot be opened: {redacted(_told(error))}") from None

@@ -16,6 +16,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 
+from orchestration import encryption
 from orchestration.keys import digest, ensure_key, read_pads
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -90,15 +91,24 @@ class House:
 
     home: Path
     project: Path = PROJECT
+    warehouse_key: Path | None = None
 
     @property
     def warehouse(self) -> Path:
         return self.home / "warehouse.duckdb"
 
+    def connect(self, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+        """Open the warehouse as a careless hand would: nothing is checked or redacted."""
+        if self.warehouse_key is None:
+            return duckdb.connect(str(self.warehouse), read_only=read_only)
+        connection = duckdb.connect()
+        encryption.enter(connection, self.warehouse, self.warehouse_key, read_only=read_only)
+        return connection
+
     def load(self, shop: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Write raw tables: every table of the shop, also those without rows."""
         self.home.mkdir(parents=True, exist_ok=True)
-        with duckdb.connect(str(self.warehouse)) as connection:
+        with self.connect() as connection:
             connection.execute("begin")
             for table, columns in RAW_TABLES.items():
                 connection.execute(f"create schema if not exists {table.split('.')[0]}")
@@ -128,6 +138,7 @@ class House:
         return {
             "KIGEN_HOME": str(self.home),
             "KIGEN_WAREHOUSE": str(self.warehouse),
+            "KIGEN_WAREHOUSE_KEY": str(self.warehouse_key or ""),
             "KIGEN_KEY": str(key),
             "KIGEN_AS_OF": as_of.isoformat() if as_of else "",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -161,7 +172,7 @@ class House:
 
     def allow(self, run: str = "a-run") -> None:
         """Write the guard's verdict for the plan that stands, as the guard does."""
-        with duckdb.connect(str(self.warehouse)) as connection:
+        with self.connect() as connection:
             connection.execute("delete from purge.guard_verdicts")
             ((plan,),) = connection.execute(
                 "select coalesce(min(plan_digest), sha256('')) from purge.purge_plan"
@@ -181,18 +192,18 @@ class House:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query, read-only."""
-        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+        with self.connect(read_only=True) as connection:
             return connection.execute(query).fetchall()
 
     def execute(self, *statements: str) -> None:
         """Change the warehouse, as an upstream or a careless hand would."""
-        with duckdb.connect(str(self.warehouse)) as connection:
+        with self.connect() as connection:
             for statement in statements:
                 connection.execute(statement)
 
     def shop(self) -> dict[str, Rows]:
         """What the raw tables hold now."""
-        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+        with self.connect(read_only=True) as connection:
             return {
                 table: [
                     dict(zip(columns, row, strict=True))

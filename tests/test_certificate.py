@@ -315,6 +315,28 @@ def test_verification_that_does_not_hold_certifies_nothing(
     assert "論理的消去" not in words["ja"]
 
 
+def test_an_encrypted_file_is_certified_by_how_it_was_written(project: Project) -> None:
+    """What cannot be known of it is not claimed, and takes nothing away; the rest must hold."""
+    unknown = {
+        "old_file_held_deleted_canary": None,
+        "freed_blocks": None,
+        "freed_blocks_found": None,
+    }
+    for more, holds in (({}, True), ({"kept_canary_found": False}, False)):
+        erased(project, encrypted=True, **unknown, **more)
+        (written,) = certify(project, T)
+        verification = written.document["erasure"]["verification"]
+        assert verification["encrypted"] is True
+        assert verification["holds"] is holds
+        words = words_of(written)
+        assert "The new file is encrypted" in words["en"]
+        assert "暗号化" in words["ja"]
+    erased(project, encrypted=False, **unknown)
+    (written,) = certify(project, T)
+    assert written.document["erasure"]["verification"]["holds"] is False
+    assert "encrypted" not in words_of(written)["en"]
+
+
 def test_erasure_without_a_verification_on_record_certifies_nothing(project: Project) -> None:
     note(project, erased_purge=1, erased_at=ERASED_AT)
     (written,) = certify(project, T)
@@ -496,7 +518,7 @@ def test_stopped_while_writing_leaves_the_old_file_or_none(
 
     erased(project)
     with monkeypatch.context() as patched:
-        patched.setattr(certificates.os, "fsync", stop)
+        patched.setattr("orchestration.durable.os.fsync", stop)
         with pytest.raises(KeyboardInterrupt):
             certify(project, T)
     assert [path.name for path in folder.iterdir() if not path.name.startswith(".")] == []

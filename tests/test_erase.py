@@ -188,6 +188,7 @@ def test_verification_says_what_was_looked_for_where_and_found(settings: Setting
         "method": erase._METHOD,
         "canary_run": RUN,
         "deleted_canary_found": 0,
+        "encrypted": False,
         "kept_canary_found": True,
         "never_canary_found": 0,
         "freed_blocks": verification["freed_blocks"],
