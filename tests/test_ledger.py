@@ -63,8 +63,8 @@ def test_order_of_the_rows_in_the_table_says_nothing(parsed: Project, chained: H
 
 
 COLUMNS = {
-    "plan_digest": "'x'", "table_name": "'shop.orders'", "record_digest": "sha256('x')", "action": "'anonymise'",
-    "deletion_class": "'other'", "deadline_at": "timestamp '2000-01-01'", "purged_at": "timestamp '2000-01-01'",
+    "plan_digest": "'x'", "table_name": "table_name || 'x'", "record_digest": "sha256('x')", "action": "action || 'x'",
+    "deletion_class": "'x'", "deadline_at": "timestamp '2000-01-01'", "purged_at": "timestamp '2000-01-01'",
     "clock_source": "'x'", "is_notice_required": "not is_notice_required", "is_notice_waived": "not is_notice_waived",
     "notice_sent_at": "timestamp '2000-01-01'", "grace_until": "timestamp '2000-01-01'",
     "floor_until": "timestamp '2000-01-01'", "hold_id": "'1'", "key_id": "'x'", "chain_digest": "sha256('x')",
