@@ -14,7 +14,7 @@ import pytest
 from tests.comparison import Answers, shown
 from tests.faults import RAW, Snapshot, remains, snapshot
 from tests.house import PROJECT, REPOSITORY, House
-from tests.kigen import call, files_that_hold, kill_when
+from tests.kigen import call, files_that_hold
 from tests.test_purge import personal_values
 
 MAKE = ("make", "--no-print-directory")
@@ -237,24 +237,6 @@ def test_lost_key_is_refused_and_no_new_one_is_made(
     result = House(moved).dbt("build")
     assert not result.success
     assert "made with another key than that of the key file" in str(result.exception)
-
-
-# Killed, and run again.
-
-
-@pytest.mark.parametrize("step", ["raw tables", "guard", "purge"])
-def test_killed_run_is_made_up_for_by_the_next(tmp_path: Path, step: str) -> None:
-    """Killed when a step has ended, so in the midst of the one after it."""
-    at = {"KIGEN_AS_OF": "2026-11-02T03:00:00Z"}
-    home = tmp_path / "data"
-    kill_when(lambda line: f"done    {step} " in line, "run", home=home, **at)
-    again = call("run", home=home, **at)
-    assert again.returncode == 0, again.stdout + again.stderr
-    house = House(home)
-    assert house.rows("select count(*), max(run_no) from purge.purge_ledger") == [(57, 1)]
-    assert house.rows("select count(*) from shop.members") == [(105,)]
-    assert house.rows("select count(*) from purge.purge_plan") == [(0,)]
-    assert house.rows("select count(distinct record_digest) from purge.purge_ledger") == [(57,)]
 
 
 # What the README says is there.
