@@ -174,7 +174,7 @@ def gather(
 ) -> dict[str, Any]:
     """Read the certificate of a purge from the warehouse as it stands."""
     bases = _Bases.read(connection, project)
-    due = _due(connection, project, purge)
+    due = _due(connection, project, purge, bases)
     purged = _purged(connection, project, purge, bases)
     taken = sum(row["records"] for row in purged)
     approval, unverified = _approval(connection, pads, purge)
@@ -396,25 +396,55 @@ class _Bases:
 
 
 def _due(
-    connection: duckdb.DuckDBPyConnection, project: Project, purge: Purge
+    connection: duckdb.DuckDBPyConnection, project: Project, purge: Purge, bases: _Bases
 ) -> list[dict[str, Any]]:
-    """Return by table what the plan held and what became of it."""
+    """Return by table what the plan held, of which classes, and what became of it."""
+
+    def classes(table: str, planned: Iterable[tuple[str, str, int]]) -> list[dict[str, Any]]:
+        return [
+            {
+                "deletion_class": deletion_class,
+                "action": action,
+                "planned": rows,
+                **bases.of(table, deletion_class),
+            }
+            for deletion_class, action, rows in planned
+        ]
+
     names = ("rows_before", "planned", "deleted", "anonymised", "left_alone", "rows_after")
     if purge.run_no is None:
         plan = read_plan(connection, project)
-        planned: dict[str, int] = {}
+        planned: dict[str, list[tuple[str, str, int]]] = {}
         for count in plan.counts:
-            planned[count.table_name] = planned.get(count.table_name, 0) + count.rows
-        return [
-            {"table": table, **dict(zip(names, (None, rows, 0, 0, rows, None), strict=True))}
-            for table, rows in sorted(planned.items())
-        ]
-    rows = connection.execute(
-        "select table_name, rows_before, planned, deleted, anonymised, skipped, rows_after "
-        "from memory.purge_counts where run_no = ? order by table_name",
+            planned.setdefault(count.table_name, []).append(
+                (count.deletion_class, count.action, count.rows)
+            )
+        told = []
+        for table, of_classes in sorted(planned.items()):
+            rows = sum(each for *_, each in of_classes)
+            numbers = dict(zip(names, (None, rows, 0, 0, rows, None), strict=True))
+            told.append({"table": table, **numbers, "classes": classes(table, sorted(of_classes))})
+        return told
+    found = connection.execute(
+        "select table_name, planned_classes, rows_before, planned, deleted, anonymised, skipped, "
+        "rows_after from memory.purge_counts where run_no = ? order by table_name",
         [purge.run_no],
     ).fetchall()
-    return [{"table": row[0], **dict(zip(names, row[1:], strict=True))} for row in rows]
+    return [
+        {
+            "table": table,
+            **dict(zip(names, numbers, strict=True)),
+            # A purge of an earlier version did not note them.
+            "classes": classes(
+                table,
+                (
+                    (each["deletion_class"], each["action"], each["planned"])
+                    for each in json.loads(written or "[]")
+                ),
+            ),
+        }
+        for table, written, *numbers in found
+    ]
 
 
 def _purged(

@@ -150,6 +150,16 @@ def test_what_went_is_what_the_ledger_says(project: Project, written: Certificat
         assert (row["deleted"], row["anonymised"]) == (records["delete"], records["anonymise"])
         assert row["planned"] == row["deleted"] + row["anonymised"] + row["left_alone"]
         assert row["rows_before"] - row["deleted"] == row["rows_after"]
+        assert row["planned"] == sum(each["planned"] for each in row["classes"])
+    # Nothing was left alone here, so what was due by class is what went by class.
+    assert [
+        (table, each["deletion_class"], each["action"], each["planned"], each["legal_basis"])
+        for table, row in due.items()
+        for each in row["classes"]
+    ] == [
+        (row["table"], row["deletion_class"], row["action"], row["records"], row["legal_basis"])
+        for row in written.document["purged"]
+    ]
 
 
 def test_each_class_has_the_legal_basis_of_the_policy(

@@ -221,7 +221,10 @@
     {%- if planned -%}
         {%- do run_query(
             "insert into memory.purge_counts select " ~ run_no ~ ", '" ~ plan_digest ~ "', '" ~ table.name ~ "', "
-            ~ before ~ ', ' ~ planned ~ ', ' ~ to_delete ~ ', ' ~ to_anonymise ~ ', ' ~ (planned - to_delete - to_anonymise) ~ ', ' ~ after ~ ', as_of from ' ~ ref('as_of')
+            ~ before ~ ', ' ~ planned ~ ', ' ~ to_delete ~ ', ' ~ to_anonymise ~ ', ' ~ (planned - to_delete - to_anonymise) ~ ', ' ~ after ~ ', as_of, '
+            ~ "(select cast(to_json(list({'deletion_class': deletion_class, 'action': action, 'planned': row_count} order by deletion_class, action)) as varchar) "
+            ~ "from (select deletion_class, action, count(*) as row_count from " ~ ref('purge_plan') ~ " where table_name = '" ~ table.name ~ "' group by deletion_class, action)) "
+            ~ 'from ' ~ ref('as_of')
         ) -%}
     {%- endif -%}
     {{- return(to_delete + to_anonymise) -}}
