@@ -344,13 +344,18 @@ def are_planted(connection: duckdb.DuckDBPyConnection, pads: Pads, canary_run: s
 
 
 def plant_late(settings: Settings, run_id: str) -> None:
-    """Plant the canaries of a run after the purge, and delete the one that a purge deletes."""
+    """Plant the canaries of a run after the purge, delete the one a purge deletes, and note it."""
+    plant_and_delete(settings, run_id)
+    note_deleted(settings, run_id)
+
+
+def plant_and_delete(settings: Settings, run_id: str) -> None:
+    """Plant the canaries of a run, and delete the one that a purge deletes."""
     pads = read_pads(settings.key)
     with connect(settings, read_only=False) as connection:
         plant_canaries(connection, pads, run_id)
         connection.execute("delete from purge.canaries where kind = 'deleted'")
         connection.execute("force checkpoint")
-    note_deleted(settings, run_id)
 
 
 # The rewriting, seen from outside.

@@ -12,10 +12,10 @@ from orchestration.erase import (
     ErasureDelayedError,
     Rewritten,
     lack_of_space,
-    plant_canaries,
+    plant_and_delete,
     write_anew,
 )
-from orchestration.keys import ensure_key, read_pads
+from orchestration.keys import ensure_key
 from orchestration.settings import Settings
 from orchestration.warehouse import WarehouseError, connect
 
@@ -50,10 +50,7 @@ def recrypt(settings: Settings, key: Path | None, run_id: str) -> Rewritten:
     if said := lack_of_space(now):
         raise ErasureDelayedError(said)
     ensure_key(settings.key)
-    with connect(now, read_only=False) as connection:
-        plant_canaries(connection, read_pads(settings.key), run_id)
-        connection.execute("delete from purge.canaries where kind = 'deleted'")
-        connection.execute("force checkpoint")
+    plant_and_delete(now, run_id)
     return write_anew(now, run_id, into=replace(now, warehouse_key=key))
 
 
