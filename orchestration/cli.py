@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 from dagster import DagsterEvent, DagsterEventType
 from rich.console import Console
+from rich.table import Table
 
 from orchestration.approvals import check_words
 from orchestration.instance import clear_the_way, open_instance, prepare_home, turn
@@ -28,6 +29,7 @@ from orchestration.project import Project, current
 from orchestration.refusals import REFUSALS
 from orchestration.report import report
 from orchestration.runs import run_job
+from orchestration.scan.findings import TABLE as FINDINGS
 from orchestration.settings import SettingsError, format_moment, parse_moment
 from orchestration.simulation import Simulation, forecast_path, show_simulation
 from orchestration.tags import PLAN_DIGEST_TAG, PURGE_RUN_TAG
@@ -181,6 +183,29 @@ def simulate(
         console.width = 120
     for simulation in found:
         show_simulation(console, simulation, forecast_path(settings, simulation))
+
+
+@app.command()
+def scan(
+    schema: Annotated[str, typer.Option(help="A schema of the warehouse, declared or not.")],
+    verbose: Verbose = False,
+) -> None:
+    """Look for personal columns by their names and values; keep tags.scan_findings."""
+    _change("scan", {"scan_schema": {"schema_name": schema}}, is_verbose=verbose)
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console.width = 120
+    with connect(current().settings, read_only=True) as connection:
+        rows = connection.execute(
+            f"select table_name, column_name, data_category, confidence, evidence from {FINDINGS} "
+            "where schema_name = ? and is_personal order by table_name, confidence desc, column_name",
+            [schema],
+        ).fetchall()
+    table = Table("table", "column", "data category", "sure", "because", box=None, pad_edge=False)
+    for table_name, column, category, confidence, evidence in rows:
+        table.add_row(table_name, column, category, f"{confidence:.2f}", evidence)
+    console.print(table)
+    console.print(f"\n{len(rows)} columns look personal.", highlight=False)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from orchestration.ledger import LedgerError
 from orchestration.plan import PlanError
 from orchestration.project import ProjectError
 from orchestration.sample import SampleError
+from orchestration.scan.findings import ScanError
 from orchestration.settings import SettingsError
 from orchestration.simulation import SimulationError
 from orchestration.warehouse import WarehouseError
@@ -34,6 +35,7 @@ REFUSALS: Final = (
     PlanError,
     ProjectError,
     SampleError,
+    ScanError,
     SettingsError,
     SimulationError,
     WarehouseError,
