@@ -19,7 +19,9 @@ from dagster import DagsterEvent, DagsterEventType
 from rich.console import Console
 from rich.table import Table
 
+from orchestration import processing_record, retention_statement
 from orchestration.approvals import check_words
+from orchestration.column_lineage import TABLE as COLUMN_LINEAGE
 from orchestration.instance import clear_the_way, open_instance, prepare_home, turn
 from orchestration.journal import heads
 from orchestration.keys import read_pads
@@ -206,6 +208,39 @@ def scan(
         table.add_row(table_name, column, category, f"{confidence:.2f}", evidence)
     console.print(table)
     console.print(f"\n{len(rows)} columns look personal.", highlight=False)
+
+
+@app.command()
+def lineage(verbose: Verbose = False) -> None:
+    """Trace every column of every model; keep tags.column_lineage, name what inherits unsaid."""
+    _change("lineage", {}, is_verbose=verbose)
+    with connect(current().settings, read_only=True) as connection:
+        edges, personal = connection.execute(
+            "select count(*), count(distinct (schema_name, table_name, column_name)) "
+            f"filter (data_category is not null) from {COLUMN_LINEAGE}"
+        ).fetchall()[0]
+    Console().print(
+        f"{edges} edges; {personal} columns of models are personal, and all are declared.",
+        highlight=False,
+    )
+
+
+@app.command()
+def document() -> None:
+    """Write the record of processing and the retention statement, by the policy as it is."""
+    project = current()
+    prepare_home(project.settings)
+    folder = project.settings.home / "documents"
+    groups = retention_statement.gather(project)
+    written = (
+        *processing_record.write(folder, processing_record.gather(project)),
+        *retention_statement.write(folder, groups),
+    )
+    console = Console(file=sys.stdout)
+    for path in written:
+        console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+    for missing in retention_statement.missing_words(project):
+        console.print(f"To be worded: {missing}", style="yellow", markup=False, soft_wrap=True)
 
 
 @app.command()

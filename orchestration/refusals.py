@@ -16,7 +16,9 @@ from orchestration.erase import EraseError
 from orchestration.journal import JournalError
 from orchestration.keys import KeyFileError
 from orchestration.ledger import LedgerError
+from orchestration.lineage import LineageError
 from orchestration.plan import PlanError
+from orchestration.processing_record import ProcessingRecordError
 from orchestration.project import ProjectError
 from orchestration.sample import SampleError
 from orchestration.scan.findings import ScanError
@@ -32,7 +34,9 @@ REFUSALS: Final = (
     JournalError,
     KeyFileError,
     LedgerError,
+    LineageError,
     PlanError,
+    ProcessingRecordError,
     ProjectError,
     SampleError,
     ScanError,
