@@ -22,6 +22,7 @@ from rich.table import Table
 from orchestration import processing_record, retention_statement
 from orchestration.approvals import check_words
 from orchestration.column_lineage import TABLE as COLUMN_LINEAGE
+from orchestration.column_lineage import trace
 from orchestration.instance import clear_the_way, open_instance, prepare_home, turn
 from orchestration.journal import heads
 from orchestration.keys import read_pads
@@ -34,6 +35,7 @@ from orchestration.runs import run_job
 from orchestration.scan.findings import TABLE as FINDINGS
 from orchestration.settings import SettingsError, format_moment, parse_moment
 from orchestration.simulation import Simulation, forecast_path, show_simulation
+from orchestration.tagging import declare
 from orchestration.tags import PLAN_DIGEST_TAG, PURGE_RUN_TAG
 from orchestration.warehouse import connect
 
@@ -223,6 +225,19 @@ def lineage(verbose: Verbose = False) -> None:
         f"{edges} edges; {personal} columns of models are personal, and all are declared.",
         highlight=False,
     )
+
+
+@app.command()
+def tag() -> None:
+    """Write the declarations that `kigen lineage` misses into the YAML of the models."""
+    project = current()
+    with turn(project.settings, lambda message: None):
+        written = declare(project, trace(project).undeclared)
+    console = Console(file=sys.stdout)
+    for path, count in sorted(written.items()):
+        console.print(f"{path}: {count} columns", markup=False, highlight=False, soft_wrap=True)
+    if not written:
+        console.print("Every column of a model that inherits personal data declares it.")
 
 
 @app.command()

@@ -122,7 +122,7 @@ def test_only_one_model_purges(models: dict[str, Node]) -> None:
 
 
 def test_python_changes_nothing_but_what_kigen_itself_keeps() -> None:
-    """Verdicts, approvals, the baseline and canaries; findings of a scan; after a restore and a new key, the memory."""
+    """Verdicts, approvals, the baseline and canaries; findings, lineage; after a restore and a new key, the memory."""
     found = {
         (path.name, match.group(1).lower(), re.split(r"[\s\"]", text[match.end() :].lstrip())[0])
         for path in (REPOSITORY / "orchestration").rglob("*.py")
@@ -143,6 +143,8 @@ def test_python_changes_nothing_but_what_kigen_itself_keeps() -> None:
         ("erase.py", "delete from", "purge.canaries"),
         ("erase.py", "insert into", "purge.canaries"),
         ("journal.py", "insert into", "{relation}"),
+        ("column_lineage.py", "delete from", "{TABLE}"),
+        ("column_lineage.py", "insert into", "{TABLE}"),
         ("findings.py", "delete from", "{TABLE}"),
         ("findings.py", "insert into", "{TABLE}"),
         ("rotation.py", "update {memory_schema}.{table} set", "{moved},"),
@@ -230,7 +232,7 @@ ALLOWED = {
     "table": {"name", "description", "config", "columns"},
     "column": {"name", "description", "config", "data_type", "data_tests"},
     "config": {"meta", "contract", "enabled", "tags"},
-    "meta": {"owner", "pii", "kigen"},
+    "meta": {"owner", "pii", "reason", "kigen"},
 }
 
 

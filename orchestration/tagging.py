@@ -1,0 +1,96 @@
+"""Missing declarations written into the YAML of models: what `kigen tag` does.
+
+The files are changed where they must be and nowhere else: comments, order and quotes stay
+(ruamel.yaml). What is written is what the column inherits; whoever knows better edits it, to
+`pii: none` with a reason, say.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from orchestration.durable import write_whole
+from orchestration.lineage import Undeclared
+from orchestration.project import Project, ProjectError
+
+
+def declare(project: Project, columns: Iterable[Undeclared]) -> dict[Path, int]:
+    """Declare columns in the YAML their models have. Returns the files and how many in each.
+
+    Raises ProjectError, before anything is written, where a model has no YAML in this project:
+    it is another package's, or undescribed.
+    """
+    by_file: dict[Path, dict[str, list[Undeclared]]] = defaultdict(lambda: defaultdict(list))
+    homeless = []
+    for column in columns:
+        node = project.manifest["nodes"][column.model]
+        package, _, described = str(node.get("patch_path") or "").partition("://")
+        if not described or package != project.manifest["metadata"]["project_name"]:
+            homeless.append(node["name"])
+        else:
+            by_file[project.settings.project / described][node["name"]].append(column)
+    if homeless:
+        raise ProjectError(
+            f"Models without YAML in this project: {', '.join(sorted(set(homeless)))}; describe "
+            "them in a YAML file of it, by name at least, and run again."
+        )
+    texts = {path: _declared(path, models) for path, models in by_file.items()}
+    for path, text in texts.items():
+        mode = path.stat().st_mode
+        write_whole(path, text)
+        path.chmod(mode & 0o777)
+    return {path: sum(map(len, models.values())) for path, models in by_file.items()}
+
+
+def _declared(path: Path, models: Mapping[str, list[Undeclared]]) -> str:
+    """Return the text of a file with the columns of some models declared."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    document = yaml.load(path.read_text("utf-8"))
+    for model in document["models"]:
+        for column in models.get(model["name"], ()):
+            _declare(model, column)
+    text = StringIO()
+    yaml.dump(document, text)
+    return text.getvalue()
+
+
+def _declare(model: CommentedMap, column: Undeclared) -> None:
+    columns = model.setdefault("columns", CommentedSeq())
+    entry = next((each for each in columns if each["name"].lower() == column.column.lower()), None)
+    if entry is None:
+        entry = _flow(CommentedMap(name=column.column))
+        columns.append(entry)
+    config = _child(entry, "config")
+    _child(config, "meta")["pii"] = _common(column.categories)
+    tags = config.setdefault("tags", _flow(CommentedSeq()))
+    if "pii" not in tags:
+        tags.append("pii")
+
+
+def _child(parent: CommentedMap, name: str) -> CommentedMap:
+    child: CommentedMap = parent.setdefault(name, _flow(CommentedMap()))
+    return child
+
+
+def _flow(node: Any) -> Any:
+    node.fa.set_flow_style()
+    return node
+
+
+def _common(categories: tuple[str, ...]) -> str:
+    """Return the narrowest category that all of these are of."""
+    parts = [category.split(".") for category in categories]
+    common = []
+    for level in zip(*parts, strict=False):
+        if len(set(level)) > 1:
+            break
+        common.append(level[0])
+    return ".".join(common) or "user"

@@ -1,0 +1,173 @@
+"""Lineage of the built project is kept, what inherits unsaid is named, and `kigen tag` writes it down."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sqlglot import exp
+from sqlglot.lineage import lineage
+
+from orchestration.column_lineage import trace
+from orchestration.lineage import LineageError, Undeclared
+from orchestration.project import Project, ProjectError
+from orchestration.tagging import declare
+from tests.conftest import T, copy_of, seen_from
+from tests.house import PROJECT, House, failures
+
+
+@pytest.fixture(scope="module")
+def compiled(template: House, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What dbt makes of every model for the sample shop."""
+    house = copy_of(template, tmp_path_factory.mktemp("compiled") / "data")
+    result = house.dbt("compile", as_of=T)
+    assert result.success, failures(result)
+    return house.home / "target" / "compiled"
+
+
+@pytest.fixture
+def built(parsed: Project, compiled: Path, sample: House) -> Project:
+    """The sample shop with what dbt compiled for it."""
+    shutil.copytree(compiled, sample.home / "target" / "compiled")
+    return seen_from(parsed, sample)
+
+
+def test_every_model_is_traced_and_every_personal_column_is_declared(
+    built: Project, sample: House
+) -> None:
+    models = [n for n in built.manifest["nodes"].values() if n["resource_type"] == "model"]
+    found = trace(built)
+    assert found.models == len(models) > 90
+    assert [each.message for each in found.undeclared] == []
+    assert sample.rows("select count(*) from tags.column_lineage") == [(found.edges,)]
+    assert sample.rows(
+        "select parent_schema, parent_table, parent_column, data_category, path from tags.column_lineage "
+        "where table_name = 'stg_members' and column_name = 'email'"
+    ) == [
+        ("shop", "members", "email", "user.contact.email",
+         "shop.members.email -> staging.stg_members.email"),
+    ]  # fmt: skip
+    ((path,),) = sample.rows(
+        "select distinct path from tags.column_lineage "
+        "where table_name = 'audience_newsletter_email' and column_name = 'email'"
+    )
+    assert path.startswith("shop.")
+    assert path.endswith(" -> audiences.audience_newsletter_email.email")
+    # Again, and nothing is twice.
+    assert trace(built).edges == found.edges
+    assert sample.rows("select count(*) from tags.column_lineage") == [(found.edges,)]
+
+
+@pytest.mark.parametrize(
+    ("file", "column"),
+    [
+        ("5_audiences/shop/audience_newsletter_email.sql", "member_id"),
+        ("1_staging/shop/stg_members.sql", "email"),
+        ("6_purge/purge_due.sql", "record_key"),
+    ],
+)
+def test_edges_are_those_sqlglot_knows(
+    built: Project, sample: House, file: str, column: str
+) -> None:
+    """dagster-dbt asks sqlglot's own lineage: where that knows a flow, so do we."""
+    trace(built)
+    model = Path(file).stem
+    ours = set(
+        sample.rows(
+            "select parent_table, parent_column from tags.column_lineage "
+            f"where table_name = '{model}' and column_name = '{column}'"
+        )
+    )
+    sql = (built.settings.target / "compiled" / "kigen" / "models" / file).read_text()
+    theirs = {
+        (leaf.source.this.name, leaf.name.split(".")[-1].strip('"'))
+        for leaf in lineage(column, sql, {}, dialect="duckdb").walk()
+        if not leaf.downstream and isinstance(leaf.source, exp.Table)
+    }
+    assert theirs
+    # Of a star it knows the table only, for it was told no columns.
+    assert {table for table, _ in theirs} == {table for table, _ in ours}
+    assert {edge for edge in theirs if edge[1] != "*"} <= ours
+
+
+def test_undeclared_columns_are_named_with_their_way(built: Project) -> None:
+    manifest: Any = copy.deepcopy(dict(built.manifest))
+    node = manifest["nodes"]["model.kigen.stg_members"]
+    node["columns"]["email"] = {"name": "email", "meta": {}, "config": {"meta": {}}}
+    found = trace(replace(built, manifest=manifest)).undeclared
+    (message,) = [each.message for each in found if each.model.endswith(".stg_members")]
+    assert "shop.members.email" in message
+    assert "stg_members.email" in message
+
+
+def test_model_that_cannot_be_read_is_never_skipped(built: Project) -> None:
+    file = next((built.settings.target / "compiled").rglob("member_standings.sql"))
+    file.write_text("select no_such_column from nowhere where x = 'somebody@example.com'")
+    with pytest.raises(LineageError, match="member_standings") as raised:
+        trace(built)
+    assert "somebody@example.com" not in str(raised.value)
+    file.unlink()
+    with pytest.raises(ProjectError, match="1 models are not compiled, such as member_standings"):
+        trace(built)
+
+
+# Writing it down.
+
+
+@pytest.fixture
+def written(built: Project, tmp_path: Path) -> Project:
+    """The project in a copy that may be written to."""
+    folder = tmp_path / "dbt_project"
+    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("target", "logs"))
+    return replace(built, settings=replace(built.settings, project=folder))
+
+
+def missing(model: str, column: str, *categories: str) -> Undeclared:
+    return Undeclared(f"model.kigen.{model}", column, categories, (), "")
+
+
+def test_declarations_are_written_and_all_else_stays(written: Project) -> None:
+    file = written.settings.project / "models/6_purge/_purge__models.yml"
+    text = file.read_text().replace("models:\n", "models:  # Kept as it is.\n", 1)
+    file.write_text(text)
+    done = declare(
+        written,
+        [
+            missing("purge_plan", "action", "user.contact.email", "user.contact.phone_number"),
+            missing("purge_plan", "new_column", "user.name"),
+        ],
+    )
+    assert done == {file: 2}
+    after = file.read_text()
+    assert "# Kept as it is." in after
+    before_lines, after_lines = text.splitlines(), after.splitlines()
+    assert [line for line in before_lines if line not in after_lines] == [
+        '      - {name: action, description: "`delete` or `anonymise`."}'
+    ]
+    assert len(after_lines) == len(before_lines) + 1
+    (plan,) = [m for m in yaml.safe_load(after)["models"] if m["name"] == "purge_plan"]
+    columns = {column["name"]: column for column in plan["columns"]}
+    # Of two categories, what they have in common.
+    assert columns["action"]["config"] == {"meta": {"pii": "user.contact"}, "tags": ["pii"]}
+    assert columns["new_column"]["config"] == {"meta": {"pii": "user.name"}, "tags": ["pii"]}
+    assert declare(written, []) == {}
+
+
+def test_model_without_yaml_of_the_project_is_refused_before_anything_is_written(
+    written: Project,
+) -> None:
+    manifest: Any = copy.deepcopy(dict(written.manifest))
+    manifest["nodes"]["model.kigen.stg_members"]["patch_path"] = None
+    file = written.settings.project / "models/6_purge/_purge__models.yml"
+    before = file.read_text()
+    with pytest.raises(ProjectError, match="Models without YAML in this project: stg_members"):
+        declare(
+            replace(written, manifest=manifest),
+            [missing("purge_plan", "action", "user"), missing("stg_members", "email", "user")],
+        )
+    assert file.read_text() == before
