@@ -19,6 +19,7 @@ from orchestration.project import Project, ProjectError
 from orchestration.tagging import declare
 from tests.conftest import T, copy_of, seen_from
 from tests.house import PROJECT, House, failures
+from tests.kigen import call
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +172,21 @@ def test_model_without_yaml_of_the_project_is_refused_before_anything_is_written
             [missing("purge_plan", "action", "user"), missing("stg_members", "email", "user")],
         )
     assert file.read_text() == before
+
+
+def test_commands_say_what_to_do_first_and_write_the_documents(tmp_path: Path) -> None:
+    home = tmp_path / "data"
+    told = call("lineage", home=home)
+    assert told.returncode == 1
+    assert "models are not compiled, such as " in told.stdout
+    assert "`kigen plan` builds them" in told.stdout
+    documents = call("document", home=home)
+    assert documents.returncode == 0, documents.stdout + documents.stderr
+    assert sorted(path.name for path in (home / "documents").iterdir()) == [
+        "processing_record.csv",
+        "processing_record.html",
+        "processing_record.json",
+        "retention_statement.en.md",
+        "retention_statement.ja.md",
+    ]
+    assert "To be worded: member_inactive: clock_ja" in documents.stdout
