@@ -22,13 +22,13 @@ from typing import Any, Final
 
 import duckdb
 import jsonschema
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from orchestration.approvals import TABLE as APPROVALS
 from orchestration.approvals import Approval, find_approval
 from orchestration.durable import write_whole
 from orchestration.erase import ErasureRecord, read_record
 from orchestration.keys import Pads, read_pads
+from orchestration.pages import templates
 from orchestration.plan import has_ledger, read_plan
 from orchestration.project import Project
 from orchestration.settings import Settings, format_moment
@@ -236,14 +236,7 @@ def page(document: Mapping[str, Any], name: str, digest: str) -> str:
 
     `digest` is the SHA-256 of the JSON file, by which the page names it.
     """
-    environment = Environment(
-        loader=PackageLoader("orchestration"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates(autoescape=True)
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["time"] = _shown_time
     return environment.get_template("certificate.html.jinja").render(

@@ -1,6 +1,7 @@
 """The command line: ``kigen run``, ``kigen plan``, ``kigen ui``.
 
-Each verb that changes something is a Dagster run, seen in the UI. What is printed holds keys
+Each verb that changes something is a Dagster run, seen in the UI, but `tag` and `document`, which
+write files. What is printed holds keys
 and counts only; a refusal is one sentence, without a traceback.
 """
 

@@ -102,14 +102,12 @@ def _columns(
 ) -> tuple[dict[str, dict[str, str]], dict[str, list[str]]]:
     """Return the columns of sources, seeds and models, and of tables that are none of these."""
     there: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    for catalog, schema, table, column, data_type in connection.execute(
-        "select database_name = current_database(), "
-        "case when database_name = current_database() then schema_name else database_name end, "
+    for schema, table, column, data_type in connection.execute(
+        "select case when database_name = current_database() then schema_name else database_name end, "
         "table_name, column_name, data_type from duckdb_columns() "
         "where not internal and (database_name = current_database() or database_name = 'kigen_key') "
         "order by all"
     ).fetchall():
-        del catalog
         there[schema, table][column] = data_type
     names = _names(project.manifest)
     schemas = {unique_id: there[name] for unique_id, name in names.items() if name in there}

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import sqlglot
 from sqlglot import exp
@@ -1398,7 +1398,7 @@ class _Reader:
     def _column(self, node: exp.Expr, scope: _Scope) -> _Value:
         if isinstance(node.this, exp.Star):
             return self._misplaced_star(node, scope)
-        parts = [part.name.lower() for part in node.parts]  # type: ignore[attr-defined]
+        parts = [part.name.lower() for part in cast(exp.Column, node).parts]
         return scope.find(parts)
 
     def _identifier(self, node: exp.Expr, scope: _Scope) -> _Value:

@@ -20,15 +20,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from orchestration.declarations import DeletionClass, GovernedTable, Period
 from orchestration.durable import write_whole
+from orchestration.pages import templates
 from orchestration.project import Project
 from orchestration.retention_statement import (
     Words,
     categories_of,
     category_words,
+    nearest,
     period_words,
 )
 from orchestration.translator import kigen_of, meta_of
@@ -259,14 +259,7 @@ def to_csv(record: Mapping[str, Any]) -> str:
 
 def page(record: Mapping[str, Any]) -> str:
     """Return the page of a record: one HTML file, in Japanese and in English."""
-    environment = Environment(
-        loader=PackageLoader("orchestration"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates(autoescape=True)
     return environment.get_template("processing_record.html.jinja").render(
         record=record, blank={"ja": BLANK.ja, "en": BLANK.en}
     )
@@ -292,10 +285,7 @@ def purpose_words(purpose: str) -> Words:
 
     Raises KeyError for what stands in no branch of the taxonomy.
     """
-    key = purpose
-    while key not in PURPOSE_WORDS and "." in key:
-        key = key.rpartition(".")[0]
-    return PURPOSE_WORDS[key]
+    return nearest(PURPOSE_WORDS, purpose)
 
 
 # Purposes and audiences.

@@ -21,8 +21,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from orchestration.declarations import (
     Action,
     DeletionClass,
@@ -33,6 +31,7 @@ from orchestration.declarations import (
     load_deletion_classes,
 )
 from orchestration.durable import write_whole
+from orchestration.pages import templates
 from orchestration.project import Project
 
 Language = Literal["ja", "en"]
@@ -179,10 +178,14 @@ def category_words(category: str) -> Words:
 
     Raises KeyError for what stands in no branch of the taxonomy.
     """
-    key = category
-    while key not in CATEGORY_WORDS and "." in key:
+    return nearest(CATEGORY_WORDS, category)
+
+
+def nearest(words: Mapping[str, Words], key: str) -> Words:
+    """Return the words of a fideslang key, or of the nearest above it. Raises KeyError."""
+    while key not in words and "." in key:
         key = key.rpartition(".")[0]
-    return CATEGORY_WORDS[key]
+    return words[key]
 
 
 def categories_of(columns: Iterable[PiiColumn]) -> dict[str, tuple[str, ...]]:
@@ -254,14 +257,8 @@ def missing_words(project: Project, policy_file: Path | None = None) -> tuple[st
 
 def render(groups: Sequence[Group], language: Language) -> str:
     """Return the statement in one language, as Markdown."""
-    environment = Environment(
-        loader=PackageLoader("orchestration"),
-        autoescape=False,  # noqa: S701 - Markdown; every word of the policy goes through `md`.
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    # Markdown; every word of the policy goes through `md`.
+    environment = templates(autoescape=False)
     environment.filters["md"] = _escaped
     environment.filters["period"] = lambda period: getattr(period_words(period), language)
     environment.filters["said"] = lambda words: _escaped(getattr(words, language))

@@ -19,8 +19,13 @@ from orchestration.encryption import (
     make_warehouse_key,
     read_warehouse_key,
 )
-from orchestration.erase import EraseError, NotVerifiedError, note_deleted, plant_canaries, rewrite
-from orchestration.keys import read_pads
+from orchestration.erase import (
+    EraseError,
+    NotVerifiedError,
+    note_deleted,
+    plant_and_delete,
+    rewrite,
+)
 from orchestration.recrypt import recrypt
 from orchestration.settings import Settings
 from orchestration.warehouse import WarehouseBusyError, connect
@@ -283,10 +288,7 @@ def test_killed_on_the_way_the_file_is_whole_and_says_which(sample: House, key: 
     """Killed before the swap it is the plain one, after it the encrypted one; again, and it is done."""
     settings = settings_of(sample)
     before = everything(settings)
-    with connect(settings, read_only=False) as connection:
-        plant_canaries(connection, read_pads(settings.key), RUN)
-        connection.execute("delete from purge.canaries where kind = 'deleted'")
-        connection.execute("checkpoint")
+    plant_and_delete(settings, RUN)
     for point, is_done in (("sync(copy)", False), ("sync(source.parent)", True)):
         script = (
             "import os, sys; from orchestration import erase\n"
@@ -370,10 +372,7 @@ def test_dbt_builds_and_purges_as_in_a_plain_file(
 @pytest.fixture
 def deleted(encrypted: Settings) -> Settings:
     """An encrypted warehouse in which a purge has deleted its canary."""
-    with connect(encrypted, read_only=False) as connection:
-        plant_canaries(connection, read_pads(encrypted.key), RUN)
-        connection.execute("delete from purge.canaries where kind = 'deleted'")
-        connection.execute("checkpoint")
+    plant_and_delete(encrypted, RUN)
     note_deleted(encrypted, RUN)
     return encrypted
 
