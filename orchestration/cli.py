@@ -22,8 +22,7 @@ from rich.table import Table
 
 from orchestration import processing_record, retention_statement
 from orchestration.approvals import check_words
-from orchestration.column_lineage import TABLE as COLUMN_LINEAGE
-from orchestration.column_lineage import trace
+from orchestration.column_lineage import EDGES, INHERITED, trace
 from orchestration.instance import clear_the_way, open_instance, prepare_home, turn
 from orchestration.journal import heads
 from orchestration.keys import read_pads
@@ -49,8 +48,11 @@ app = typer.Typer(
 
 _STEPS: Final = {
     "raw__raw_tables": "raw tables",
+    "tags__scan_findings": "scan",
     "landing": "policy",
     "governed": "governed stages",
+    "lineage": "lineage",
+    "tags": "tags",
     "purge__purge_plan_guard": "guard",
     "purge": "purge",
     "purge__purge_ledger_ledger_chain": "ledger chain",
@@ -196,7 +198,7 @@ def scan(
     verbose: Verbose = False,
 ) -> None:
     """Look for personal columns by their names and values; keep tags.scan_findings."""
-    _change("scan", {"scan_schema": {"schema_name": schema}}, is_verbose=verbose)
+    _change("scan", {"tags__scan_findings": {"schema_name": schema}}, is_verbose=verbose)
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console.width = 120
@@ -217,15 +219,26 @@ def scan(
 def lineage(verbose: Verbose = False) -> None:
     """Trace every column of every model; keep tags.column_lineage, name what inherits unsaid."""
     _change("lineage", {}, is_verbose=verbose)
+    console = Console(file=sys.stdout)
     with connect(current().settings, read_only=True) as connection:
-        edges, personal = connection.execute(
-            "select count(*), count(distinct (schema_name, table_name, column_name)) "
-            f"filter (data_category is not null) from {COLUMN_LINEAGE}"
+        edges, models = connection.execute(
+            f"select count(*), count(distinct (schema_name, table_name)) from tags.{EDGES}"
         ).fetchall()[0]
-    Console().print(
-        f"{edges} edges; {personal} columns of models are personal, and all are declared.",
+        inherited = connection.execute(
+            f"select message from tags.{INHERITED} order by problem, message"
+        ).fetchall()
+    wrong = [message for (message,) in inherited if message]
+    for message in wrong:
+        console.print(message, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"{edges} edges into {models} models; {len(inherited)} of their columns inherit personal "
+        f"data, and {len(wrong)} of these do not say so, or say something else.",
         highlight=False,
+        soft_wrap=True,
     )
+    if wrong:
+        console.print("`kigen tag` declares what is not declared.")
+        raise typer.Exit(1)
 
 
 @app.command()

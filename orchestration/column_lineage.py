@@ -1,11 +1,12 @@
-"""The lineage of the built models, column by column, kept in ``tags.column_lineage``.
+"""The lineage of the models, column by column, kept in the schema ``tags``.
 
-Read from what dbt compiled last (``KIGEN_HOME/target/compiled``) and from the columns as they are
-in the warehouse; no row is read.
+``tags.column_lineage`` has a row per flow of values, ``tags.inherited_columns`` one per column
+that personal data flows into. Read from what dbt compiled last (``KIGEN_HOME/target/compiled``)
+and from the columns as they are in the warehouse; no row is read.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from typing import Any, Final
 import duckdb
 
 from orchestration.lineage import (
+    ColumnTags,
     Edge,
     Undeclared,
     inherit,
@@ -20,14 +22,14 @@ from orchestration.lineage import (
     undeclared,
 )
 from orchestration.project import Project, ProjectError
-from orchestration.warehouse import connect
+from orchestration.translator import meta_of
+from orchestration.warehouse import connect, create_declared, replace_rows
 
-TABLE: Final = "tags.column_lineage"
+EDGES: Final = "column_lineage"
+INHERITED: Final = "inherited_columns"
 
-_COLUMNS: Final = (
-    "schema_name varchar, table_name varchar, column_name varchar, parent_schema varchar, "
-    "parent_table varchar, parent_column varchar, kind varchar, data_category varchar, path varchar"
-)
+_COMPILED_FOR: Final = "kigen_compiled_for"
+"""The file beside the compiled SQL that says for which state of the project it was compiled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,68 +41,104 @@ class Traced:
     edges: int
     personal: int
     undeclared: tuple[Undeclared, ...]
+    messages: tuple[str, ...]
+    """A sentence for each column whose declaration is missing or says something else."""
 
 
-def trace(project: Project) -> Traced:
-    """Read the lineage of every model that is built, and keep it.
+def trace(project: Project, compile_all: Callable[[], None] | None = None) -> Traced:
+    """Read the lineage of every model, and keep it.
 
-    Raises ProjectError where a model was not compiled yet, LineageError where one cannot be
-    read, and WarehouseError.
+    `compile_all` has dbt compile every model; it is called where a model was not compiled
+    yet, or the project has changed since, and without it that is refused.
+    Raises ProjectError, LineageError where a model cannot be read, and WarehouseError.
     """
-    compiled = _compiled(project)
+    _expect_built(project)
+    compiled = _compiled(project, compile_all)
     with connect(project.settings, read_only=False) as connection:
         schemas, externals = _columns(connection, project)
         lineages = read_lineage(project.manifest, compiled, schemas, externals)
         tags = inherit(project.manifest, lineages)
         edges = [edge for lineage in lineages.values() for edge in lineage.edges]
+        silent = undeclared(tags)
+        inherited, messages = _inherited(project, tags, silent)
         names = _names(project.manifest)
-        rows = [_row(edge, names, tags) for edge in edges]
         connection.execute("begin")
-        connection.execute("create schema if not exists tags")
-        connection.execute(f"create table if not exists {TABLE} ({_COLUMNS})")
-        connection.execute(f"delete from {TABLE}")
-        if rows:
-            connection.executemany(f"insert into {TABLE} values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        for table in (EDGES, INHERITED):
+            create_declared(connection, project.manifest, "tags", table)
+        rows = [_row(edge, names, tags) for edge in edges]
+        replace_rows(connection, f"tags.{EDGES}", rows)
+        replace_rows(connection, f"tags.{INHERITED}", inherited)
         connection.execute("commit")
-    columns = [column for of_model in tags.values() for column in of_model.values()]
     return Traced(
         len(lineages),
         sum(len(lineage.columns) for lineage in lineages.values()),
         len(edges),
-        sum(bool(column.categories) for column in columns),
-        undeclared(tags),
+        sum(bool(column.categories) for of_model in tags.values() for column in of_model.values()),
+        silent,
+        messages,
     )
 
 
-def _compiled(project: Project) -> dict[str, str]:
+def common_category(categories: tuple[str, ...]) -> str:
+    """Return the narrowest category that all of these are of."""
+    common = []
+    for level in zip(*(category.split(".") for category in categories), strict=False):
+        if len(set(level)) > 1:
+            break
+        common.append(level[0])
+    return ".".join(common) or "user"
+
+
+def _expect_built(project: Project) -> None:
+    """Refuse a warehouse where nothing was built: SQL is compiled against what is there."""
+    warehouse = project.settings.warehouse
+    built: set[str] = set()
+    if warehouse.exists():
+        with connect(project.settings, read_only=True) as connection:
+            schemas, _ = _columns(connection, project, with_declared=False)
+            built = {name for name in schemas if name.startswith("model.")}
+    if not built:
+        raise ProjectError(f"No model is built in {warehouse} yet; `kigen plan` builds them.")
+
+
+def _compiled(project: Project, compile_all: Callable[[], None] | None) -> dict[str, str]:
     """Return the compiled SQL of every enabled model, by unique_id."""
-    compiled: dict[str, str] = {}
-    missing: list[str] = []
-    for unique_id, node in project.manifest["nodes"].items():
-        if node["resource_type"] != "model":
-            continue
-        file = (
-            project.settings.target
-            / "compiled"
-            / node["package_name"]
-            / Path(node["original_file_path"])
-        )
-        if file.exists():
-            compiled[unique_id] = file.read_text("utf-8")
+    folder = project.settings.target / "compiled"
+    paths = {
+        unique_id: folder / node["package_name"] / Path(node["original_file_path"])
+        for unique_id, node in project.manifest["nodes"].items()
+        if node["resource_type"] == "model"
+    }
+    stamp = folder / _COMPILED_FOR
+    is_fresh = stamp.exists() and stamp.read_text("utf-8") == project.fingerprint
+    missing = sorted(
+        project.manifest["nodes"][unique_id]["name"]
+        for unique_id, path in paths.items()
+        if not path.exists()
+    )
+    if missing or not is_fresh:
+        if compile_all is not None:
+            compile_all()
+            stamp.write_text(project.fingerprint, "utf-8")
+        elif missing:
+            raise ProjectError(
+                f"{len(missing)} models are not compiled, such as {missing[0]}; `kigen lineage` "
+                "compiles them."
+            )
         else:
-            missing.append(node["name"])
-    if missing:
-        raise ProjectError(
-            f"{len(missing)} models are not compiled, such as {min(missing)}; `kigen plan` builds "
-            "them, `kigen run` all."
-        )
-    return compiled
+            raise ProjectError(
+                "The project has changed since its models were compiled; call `kigen lineage`."
+            )
+    return {unique_id: path.read_text("utf-8") for unique_id, path in paths.items()}
 
 
 def _columns(
-    connection: duckdb.DuckDBPyConnection, project: Project
+    connection: duckdb.DuckDBPyConnection, project: Project, *, with_declared: bool = True
 ) -> tuple[dict[str, dict[str, str]], dict[str, list[str]]]:
-    """Return the columns of sources, seeds and models, and of tables that are none of these."""
+    """Return the columns of sources, seeds and models, and of tables that are none of these.
+
+    `with_declared`: what is not built yet has the columns it declares.
+    """
     there: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for schema, table, column, data_type in connection.execute(
         "select case when database_name = current_database() then schema_name else database_name end, "
@@ -110,7 +148,15 @@ def _columns(
     ).fetchall():
         there[schema, table][column] = data_type
     names = _names(project.manifest)
+    nodes = {**project.manifest["sources"], **project.manifest["nodes"]}
     schemas = {unique_id: there[name] for unique_id, name in names.items() if name in there}
+    if with_declared:
+        for unique_id in names.keys() - schemas.keys():
+            columns = nodes[unique_id]["columns"].items()
+            if columns:
+                schemas[unique_id] = {
+                    name.lower(): each["data_type"] or "" for name, each in columns
+                }
     known = set(names.values())
     externals = {
         f"{schema}.{table}": list(columns)
@@ -129,15 +175,65 @@ def _names(manifest: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def _row(
-    edge: Edge, names: Mapping[str, tuple[str, str]], tags: Mapping[str, Mapping[str, Any]]
+    edge: Edge, names: Mapping[str, tuple[str, str]], tags: Mapping[str, Mapping[str, ColumnTags]]
 ) -> tuple[str | None, ...]:
     """Return an edge as a row, with what its column is and the way it came, if it is personal."""
     column = tags.get(edge.model, {}).get(edge.column)
     categories = ", ".join(column.categories) if column else ""
-    path = " -> ".join(column.origins[0].path) if column and column.origins else ""
     # A table that no node declares has the name it is called by.
     parent = names.get(edge.parent, ("", edge.parent))
     return (
         *names[edge.model], edge.column, *parent, edge.parent_column, edge.kind.value,
-        categories or None, path or None,
+        categories or None, _path(column) or None,
     )  # fmt: skip
+
+
+def _path(column: ColumnTags | None) -> str:
+    if column is None or not column.origins:
+        return ""
+    return " -> ".join(min(column.origins, key=lambda each: (each.length, each.path)).path)
+
+
+def _inherited(
+    project: Project,
+    tags: Mapping[str, Mapping[str, ColumnTags]],
+    silent: tuple[Undeclared, ...],
+) -> tuple[list[tuple[str | None, ...]], tuple[str, ...]]:
+    """Return a row per column that personal data flows into, and what is wrong with some."""
+    names = _names(project.manifest)
+    unsaid = {(each.model, each.column): each.message for each in silent}
+    rows: list[tuple[str | None, ...]] = []
+    messages = []
+    for model, columns in tags.items():
+        for name, column in columns.items():
+            if not column.categories or not column.inherited:
+                continue
+            problem, message = None, unsaid.get((model, name))
+            if message:
+                problem = "undeclared"
+            elif _contradicts(project.manifest["nodes"][model], column):
+                problem = "contradicted"
+                message = (
+                    f"{'.'.join((*names[model], name))} is declared {column.categories[0]} and "
+                    f"inherits {', '.join(column.inherited)} ({_path(column)}); give the column "
+                    "that, or meta.reason"
+                )
+            if message:
+                messages.append(message)
+            category = common_category(column.categories)
+            rows.append((*names[model], name, category, _path(column), problem, message))
+    return rows, tuple(messages)
+
+
+def _contradicts(node: Mapping[str, Any], column: ColumnTags) -> bool:
+    """Whether what is declared is of another kind than all that flows in, without a reason."""
+    described = {name.lower(): each for name, each in node["columns"].items()}
+    if not column.is_declared or meta_of(described.get(column.column, {})).get("reason"):
+        return False
+    if any(origin.coarsened_from for origin in column.origins):
+        return False
+    return not any(
+        f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+        for one in column.categories
+        for other in column.inherited
+    )

@@ -92,7 +92,7 @@ def invoke(
             raise_on_error=False,
         )
     own = {
-        spec.metadata["dagster_dbt/unique_id"]
+        spec.metadata.get("dagster_dbt/unique_id")
         for spec in context.assets_def.specs
         if spec.key in context.selected_asset_keys
     }

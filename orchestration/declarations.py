@@ -31,11 +31,14 @@ Floor = Literal["no", "yes", "only"]
 Gate = Literal["before", "after"]
 Severity = Literal["error", "warn"]
 MessageClass = Literal["marketing", "service_notice", "legal_notice"]
+Sensitivity = Literal["ordinary", "special", "individual_number"]
 
 ACTIONS: Final = ("delete", "anonymise", "keep")
 FLOORS: Final = ("no", "yes", "only")
 GATES: Final = ("before", "after")
 MESSAGE_CLASSES: Final = ("marketing", "service_notice", "legal_notice")
+SENSITIVITIES: Final = ("ordinary", "special", "individual_number")
+"""APPI art. 2(3), GDPR art. 9 and 10: special; the My Number Act: individual_number."""
 NOTICE_WAIVERS: Final = ("", "mailbox_left")
 
 MEMORY_SCHEMA: Final = "memory"
@@ -59,6 +62,9 @@ PERIOD_SETTINGS: Final = (
 ACTING_PURPOSE: Final = "acting_purpose"
 """The purpose of which a grant by the person shows that the person is there."""
 
+SCAN_MIN_CONFIDENCE: Final = "scan_min_confidence_percent"
+"""How sure the scan has to be before a column that is not declared counts; at least its own 50."""
+
 ERASE_MIN_SHARE: Final = "erase_min_share_percent"
 ERASE_MIN_BYTES: Final = "erase_min_bytes"
 """How much has to be deleted before the file is written anew; 0 does not ask."""
@@ -67,6 +73,7 @@ KNOWN_SETTINGS: Final = (
     "business_time_zone",
     "fiscal_year_first_month",
     ACTING_PURPOSE,
+    SCAN_MIN_CONFIDENCE,
     ERASE_MIN_SHARE,
     ERASE_MIN_BYTES,
     *PERIOD_SETTINGS,
@@ -237,6 +244,17 @@ class Purpose(_Frozen):
     needs_consent: bool
 
 
+class DataCategory(_Frozen):
+    """One row of ``policy_data_categories``: what the law says of a category, and other names."""
+
+    data_category: str
+    sensitivity: Sensitivity
+    legal_basis: str
+    snowflake_semantic_category: str
+    snowflake_privacy_category: str
+    dpv: str
+
+
 class FlagMeaning(_Frozen):
     """One row of ``policy_flag_meanings``: what a value of a column means."""
 
@@ -303,6 +321,8 @@ class Declarations(_Frozen):
     """By name, such as ``shop.members``; tables of the schema memory included."""
     purposes: Mapping[str, Purpose]
     flag_meanings: tuple[FlagMeaning, ...]
+    data_categories: Mapping[str, DataCategory]
+    """By category; empty where the project has no policy_data_categories."""
     settings: Mapping[str, str]
     limits: Limits
     proof_models: tuple[Proof, ...]
@@ -310,6 +330,17 @@ class Declarations(_Frozen):
     def proofs(self, gate: Gate | None = None) -> tuple[Proof, ...]:
         """Return the proofs with this gate, or all of them, by name."""
         return tuple(proof for proof in self.proof_models if gate is None or proof.gate == gate)
+
+    def sensitivity(self, category: str) -> str:
+        """Return how sensitive a category is: its own row says, or that of the next one above.
+
+        Empty where the project has no policy_data_categories.
+        """
+        while category:
+            if category in self.data_categories:
+                return self.data_categories[category].sensitivity
+            category = category.rpartition(".")[0]
+        return ""
 
     def pii_columns(self) -> tuple[PiiColumn, ...]:
         """Return every personal column of every governed table, by table."""
@@ -329,6 +360,7 @@ def load(manifest: Mapping[str, Any]) -> Declarations:
     purposes = _read_purposes(manifest, faults)
     are_purposes_whole = len(faults) == before
     flag_meanings = _read_flag_meanings(manifest, faults)
+    data_categories = _read_data_categories(manifest, faults)
     settings = _read_settings(manifest, purposes if are_purposes_whole else None, faults)
     sources = _read_sources(manifest, faults)
     limits = _read_limits(manifest, sources, faults)
@@ -356,6 +388,7 @@ def load(manifest: Mapping[str, Any]) -> Declarations:
         governed=governed,
         purposes=purposes,
         flag_meanings=flag_meanings,
+        data_categories=data_categories,
         settings=settings,
         limits=limits,
         proof_models=proofs,
@@ -580,15 +613,42 @@ def _read_flag_meanings(
     return tuple(meanings.values())
 
 
+def _read_data_categories(
+    manifest: Mapping[str, Any], faults: list[Fault]
+) -> dict[str, DataCategory]:
+    """Read what the law says of categories; a project may do without the seed."""
+    seed = "policy_data_categories"
+    if not _has_seed(manifest, seed):
+        return {}
+    categories: dict[str, DataCategory] = {}
+    for row in _rows(manifest, seed, tuple(DataCategory.model_fields), faults):
+        name, sensitivity = row["data_category"], row["sensitivity"]
+        found: list[Fault] = []
+        if name not in DATA_CATEGORIES:
+            problem = _unknown("data category", name, DATA_CATEGORIES)
+            found.append(row.fault(problem, "data_category"))
+        if name in categories:
+            found.append(row.fault(f"{name!r} stands here twice; keep one row", "data_category"))
+        if sensitivity not in SENSITIVITIES:
+            problem = f"{name}: " + _unknown("sensitivity", sensitivity, SENSITIVITIES)
+            found.append(row.fault(problem, "sensitivity"))
+        faults += found
+        if not found:
+            categories[name] = DataCategory.model_validate(row.values)
+    return categories
+
+
+def _has_seed(manifest: Mapping[str, Any], name: str) -> bool:
+    nodes = manifest["nodes"].values()
+    return any(node["resource_type"] == "seed" and node["name"] == name for node in nodes)
+
+
 def _read_limits(
     manifest: Mapping[str, Any], sources: list["_Source"], faults: list[Fault]
 ) -> Limits:
     """Read the limits of a purge; a project without the seed has the default ones."""
     seed = "policy_purge_limits"
-    if not any(
-        node["resource_type"] == "seed" and node["name"] == seed
-        for node in manifest["nodes"].values()
-    ):
+    if not _has_seed(manifest, seed):
         return Limits({})
     tables = {EVERY_TABLE, *(s.name for s in sources if s.is_declared and not s.is_memory)}
     columns = tuple(column.name for column in dataclasses.fields(Limit))
@@ -642,6 +702,9 @@ def _read_settings(
         elif setting == ACTING_PURPOSE:
             if purposes is not None and value not in purposes:
                 problem = _unknown("purpose", value, purposes)
+        elif setting == SCAN_MIN_CONFIDENCE:
+            if not re.fullmatch(r"[0-9]{1,3}", value) or not 50 <= int(value) <= 100:
+                problem = f"{value!r} is no confidence; allowed: whole numbers from 50 to 100"
         elif setting == ERASE_MIN_SHARE:
             if not re.fullmatch(r"[0-9]{1,3}([.][0-9]+)?", value) or float(value) > 100:
                 problem = f"{value!r} is no share; allowed: 0 to 100, in percent"

@@ -1,6 +1,7 @@
 """What a table is like in the warehouse: its columns with their categories, and its rows."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -18,7 +19,7 @@ def facts_of(project: Project, nodes: Mapping[str, Mapping[str, Any]]) -> dict[s
     """
     with connect(project.settings, read_only=True) as connection:
         columns = _columns(connection)
-        inherited = _inherited_categories(connection, project)
+        known_columns = _known_columns(connection, project)
         tables = set(
             connection.execute(
                 "select schema_name, table_name from duckdb_tables() "
@@ -33,8 +34,10 @@ def facts_of(project: Project, nodes: Mapping[str, Mapping[str, Any]]) -> dict[s
             described = []
             for name, kind in columns[place]:
                 declared = node["columns"].get(name, {})
-                tags = {**inherited.get((*place, name), {}), **column_tags(declared)}
-                described.append((name, kind, declared.get("description") or "", tags))
+                known = known_columns.get((*place, name))
+                tags = {**(known.tags if known else {}), **column_tags(declared)}
+                texts = [declared.get("description") or "", known.text if known else ""]
+                described.append((name, kind, "\n\n".join(filter(None, texts)), tags))
             facts[unique_id] = {"dagster/column_schema": table_schema(described)}
             if place in tables:
                 rows = connection.execute(f"select count(*) from {node['relation_name']}")
@@ -55,17 +58,34 @@ def _columns(
     return columns
 
 
-def _inherited_categories(
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the stage `tags` knows of a column, as Dagster shows it."""
+
+    tags: Mapping[str, str]
+    text: str
+
+
+def _known_columns(
     connection: duckdb.DuckDBPyConnection, project: Project
-) -> dict[tuple[str, str, str], dict[str, str]]:
-    """Return the tags of columns that the stage `tags` knows to be personal, and how it knows."""
+) -> dict[tuple[str, str, str], _Known]:
+    """Return the columns that are known to be personal, by schema, table and name."""
     if not has_table(connection, "tags", "pii_columns"):
         return {}
     rows = connection.execute(
-        "select schema_name, table_name, column_name, data_category, tagged_by "
+        "select schema_name, table_name, column_name, data_category, tagged_by, path, evidence "
         f"from {project.relation('pii_columns')}"
     ).fetchall()
-    return {
-        (schema, table, column): {"data_category": category, "tagged_by": how}
-        for schema, table, column, category, how in rows
-    }
+    sensitivity = project.declarations.sensitivity
+    known = {}
+    for schema, table, column, category, how, path, evidence in rows:
+        tags = {"data_category": category, "tagged_by": how}
+        if sensitivity(category):
+            tags["sensitivity"] = sensitivity(category)
+        said = f"Personal ({category}), {how}."
+        if path:
+            said += f" From {path}."
+        if evidence and how == "scanned":
+            said += f" The scan: {evidence}."
+        known[schema, table, column] = _Known(tags, said)
+    return known

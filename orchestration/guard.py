@@ -25,6 +25,9 @@ from orchestration.translator import kigen_of
 GUARD: Final = "guard"
 """The name of the asset check."""
 
+_TOLD_VIOLATIONS: Final = 3
+"""How many violations of a proof are put into words."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProofCount:
@@ -74,7 +77,7 @@ def judge(
         for proof in project.declarations.proofs("before")
     )
     refusals = [
-        f"Proof {proof.name} is red; its violations: {proof.violations}."
+        f"Proof {proof.name} is red; its violations: {proof.violations}.{_told(connection, project, proof)}"
         for proof in proofs
         if proof.is_blocking and proof.violations
     ]
@@ -216,6 +219,19 @@ def counts_in(metadata: Mapping[str, Any]) -> tuple[PlanCount, ...]:
         for row in metadata["plan"].records
         if row.data["rows"]
     )
+
+
+def _told(connection: duckdb.DuckDBPyConnection, project: Project, proof: ProofCount) -> str:
+    """Return what a proof says of its first violations, where it has words for them."""
+    relation = project.relation(proof.name)
+    columns = connection.execute(f"select * from {relation} limit 0").description or ()
+    if "message" not in [column[0] for column in columns]:
+        return ""
+    rows = connection.execute(
+        f"select message from {relation} order by message limit {_TOLD_VIOLATIONS}"
+    ).fetchall()
+    more = " …" if proof.violations > len(rows) else ""
+    return " " + "; ".join(message for (message,) in rows) + more
 
 
 def _is_blocking(manifest: Mapping[str, Any], unique_id: str) -> bool:

@@ -33,6 +33,8 @@ class Project:
     settings: Settings
     manifest: Mapping[str, Any]
     declarations: Declarations
+    fingerprint: str = ""
+    """A digest over the files the manifest was made from."""
 
     @property
     def dbt_project(self) -> DbtProject:
@@ -76,7 +78,7 @@ def read(settings: Settings) -> Project:
             _parse(settings)
             fingerprint_path.write_text(fingerprint)
         manifest = json.loads(manifest_path.read_bytes())
-    return Project(settings, manifest, load(manifest))
+    return Project(settings, manifest, load(manifest), fingerprint)
 
 
 def _parse(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from orchestration.column_lineage import common_category
 from orchestration.durable import write_whole
 from orchestration.lineage import Undeclared
 from orchestration.project import Project, ProjectError
@@ -69,7 +70,7 @@ def _declare(model: CommentedMap, column: Undeclared) -> None:
         entry = _flow(CommentedMap(name=column.column))
         columns.append(entry)
     config = _child(entry, "config")
-    _child(config, "meta")["pii"] = _common(column.categories)
+    _child(config, "meta")["pii"] = common_category(column.categories)
     tags = config.setdefault("tags", _flow(CommentedSeq()))
     if "pii" not in tags:
         tags.append("pii")
@@ -83,14 +84,3 @@ def _child(parent: CommentedMap, name: str) -> CommentedMap:
 def _flow(node: Any) -> Any:
     node.fa.set_flow_style()
     return node
-
-
-def _common(categories: tuple[str, ...]) -> str:
-    """Return the narrowest category that all of these are of."""
-    parts = [category.split(".") for category in categories]
-    common = []
-    for level in zip(*parts, strict=False):
-        if len(set(level)) > 1:
-            break
-        common.append(level[0])
-    return ".".join(common) or "user"

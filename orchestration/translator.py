@@ -7,13 +7,20 @@ from typing import Any, Final
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject
 
-from orchestration.warehouse import MEMORY_SCHEMA
+from orchestration.warehouse import MEMORY_SCHEMA, TAGS_SOURCE, is_own_source
 
 RAW_GROUP: Final = "raw"
 POLICY_GROUP: Final = "policy"
 
 RAW_TABLES: Final = dg.AssetKey(["raw", "raw_tables"])
 """The step that sees whether the raw tables are there, before anything else is done."""
+
+SCAN_FINDINGS: Final = dg.AssetKey([TAGS_SOURCE, "scan_findings"])
+"""The step that looks at names and values of the columns of the sources."""
+
+COLUMN_LINEAGE: Final = dg.AssetKey([TAGS_SOURCE, "column_lineage"])
+INHERITED_COLUMNS: Final = dg.AssetKey([TAGS_SOURCE, "inherited_columns"])
+"""What the step writes that follows every column through the models, back to a raw one."""
 
 LAST_RUN: Final = dg.AssetKey(["purge", "last_run"])
 """The step that notes what a purge left behind, for the next to be compared with."""
@@ -135,7 +142,9 @@ def is_proof_test(manifest: Mapping[str, Any], test_id: str) -> bool:
 def group_of(props: Mapping[str, Any]) -> str:
     """Return the asset group of a node."""
     if props["resource_type"] == "source":
-        return MEMORY_SCHEMA if props["schema"] == MEMORY_SCHEMA else RAW_GROUP
+        if not is_own_source(props):
+            return RAW_GROUP
+        return MEMORY_SCHEMA if props["schema"] == MEMORY_SCHEMA else TAGS_SOURCE
     if props["resource_type"] == "seed":
         return POLICY_GROUP
     for part in props["fqn"]:

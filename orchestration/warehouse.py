@@ -6,7 +6,7 @@ personal value; a WarehouseError takes its place, and says the kind of error onl
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,10 @@ LOCK_WAIT: Final = 120.0
 """How long to wait for another process to close the file, in seconds."""
 
 MEMORY_SCHEMA: Final = "memory"
+TAGS_SOURCE: Final = "tags"
+"""The source of the tables that the scan and the lineage write."""
+
+_ROWS_AT_ONCE: Final = 200
 
 _RESERVED: Final = frozenset({"kigen_key", "memory", "system", "temp"})
 """Catalog names DuckDB or Kigen uses already; a file of that name could not be told apart."""
@@ -83,15 +87,22 @@ class RawTables:
 
 
 def declared_raw_tables(manifest: Mapping[str, Any], catalog: str) -> list[tuple[str, str]]:
-    """Return (schema, table) of every source that lies in this catalog, memory left out.
+    """Return (schema, table) of every source that lies in this catalog, Kigen's own left out.
 
     A source in another database is upstream of the file, and dbt is the one to find it.
     """
     return sorted(
         (str(source["schema"]), str(source["identifier"]))
         for source in manifest["sources"].values()
-        if source["schema"] != MEMORY_SCHEMA and source["database"] == catalog
+        if not is_own_source(source) and source["database"] == catalog
     )
+
+
+def is_own_source(source: Mapping[str, Any]) -> bool:
+    """Return whether a source is written by Kigen: the memory of purges, findings, lineage."""
+    if source["schema"] == MEMORY_SCHEMA:
+        return True
+    return bool(source["package_name"] == "kigen" and source["source_name"] == TAGS_SOURCE)
 
 
 def look_for_raw_tables(settings: Settings, manifest: Mapping[str, Any]) -> RawTables:
@@ -160,6 +171,46 @@ def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) ->
         [schema, table],
     ).fetchall()
     return bool(rows[0][0])
+
+
+def create_declared(
+    connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], source: str, table: str
+) -> None:
+    """Create a table of Kigen's own from the columns its source YAML declares, if it is not there.
+
+    A table of an older version, with other columns, is made anew: all of it is derived.
+    """
+    node = manifest["sources"][f"source.kigen.{source}.{table}"]
+    columns = [(column["name"], column["data_type"]) for column in node["columns"].values()]
+    schema = node["schema"]
+    there = connection.execute(
+        "select column_name from duckdb_columns() where database_name = current_database() "
+        "and schema_name = ? and table_name = ? order by column_index",
+        [schema, table],
+    ).fetchall()
+    if there and [name for (name,) in there] == [name for name, _ in columns]:
+        return
+    ddl = ", ".join(f"{name} {kind}" for name, kind in columns)
+    connection.execute(f"create schema if not exists {schema}")
+    connection.execute(f"create or replace table {schema}.{table} ({ddl})")
+
+
+def replace_rows(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    rows: Sequence[Sequence[Any]],
+    where: str = "true",
+    values: Sequence[Any] = (),
+) -> None:
+    """Put rows in the place of those of a table that `where` names, with its bound `values`."""
+    connection.execute(f"delete from {relation} where {where}", list(values))
+    # One statement for many rows: one for each takes a millisecond.
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
+        places = ", ".join(f"({', '.join('?' * len(row))})" for row in some)
+        connection.execute(
+            f"insert into {relation} values {places}", [value for row in some for value in row]
+        )
 
 
 def has_memory(settings: Settings) -> bool:

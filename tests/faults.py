@@ -48,6 +48,23 @@ def _planned(table: str, key: str, deletion_class: str, deadline_at: str) -> str
 
 # For the sample shop, built at T and not yet purged.
 BEFORE = [
+    Fault(
+        "proof_personal_column_undeclared",
+        "a column nobody told of",
+        (
+            "insert into tags.scan_findings values "
+            "('shop', 'members', 'line_id', 'user.account.username', 0.9, 'its name says so', true)",
+        ),
+    ),
+    Fault(
+        "proof_inherited_column_undeclared",
+        "a model that does not say what it inherits",
+        (
+            "insert into tags.inherited_columns values ('staging', 'stg_members', 'phone2', "
+            "'user.contact.phone_number', 'shop.members.phone -> staging.stg_members.phone2', "
+            "'undeclared', 'staging.stg_members.phone2 inherits user.contact.phone_number')",
+        ),
+    ),
     Fault("proof_audience_member_without_consent", "nothing said", (_in_newsletter(1016),)),
     Fault("proof_audience_member_without_consent", "the later word is no", (_in_newsletter(1036),)),
     Fault("proof_audience_member_without_consent", "no grant of its own", (_in_newsletter(1039),)),
@@ -294,6 +311,14 @@ AFTER = [
         "proof_delete_without_ledger",
         "a table emptied by another hand",
         ("delete from retention.records_consent_events",),
+    ),
+    Fault(
+        "proof_personal_table_undeclared",
+        "a list somebody left behind",
+        (
+            "insert into tags.scan_findings values "
+            "('mailing', 'apology_2025', 'mail', 'user.contact.email', 0.97, 'its name says so', true)",
+        ),
     ),
 ]
 

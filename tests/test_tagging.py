@@ -34,7 +34,9 @@ def compiled(template: House, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def built(parsed: Project, compiled: Path, sample: House) -> Project:
     """The sample shop with what dbt compiled for it."""
-    shutil.copytree(compiled, sample.home / "target" / "compiled")
+    folder = sample.home / "target" / "compiled"
+    shutil.copytree(compiled, folder)
+    (folder / "kigen_compiled_for").write_text(parsed.fingerprint)
     return seen_from(parsed, sample)
 
 
@@ -117,6 +119,21 @@ def test_model_that_cannot_be_read_is_never_skipped(built: Project) -> None:
         trace(built)
 
 
+def test_what_was_compiled_for_another_state_of_the_project_is_compiled_anew(
+    built: Project, sample: House
+) -> None:
+    changed = replace(built, fingerprint="another")
+    with pytest.raises(ProjectError, match="has changed since its models were compiled"):
+        trace(changed)
+    calls: list[str] = []
+    trace(changed, lambda: calls.append("compile"))
+    trace(changed, lambda: calls.append("compile"))
+    assert calls == ["compile"]
+    sample.warehouse.unlink()
+    with pytest.raises(ProjectError, match="`kigen plan` builds them"):
+        trace(built)
+
+
 # Writing it down.
 
 
@@ -178,8 +195,9 @@ def test_commands_say_what_to_do_first_and_write_the_documents(tmp_path: Path) -
     home = tmp_path / "data"
     told = call("lineage", home=home)
     assert told.returncode == 1
-    assert "models are not compiled, such as " in told.stdout
+    assert "No model is built in " in told.stdout
     assert "`kigen plan` builds them" in told.stdout
+    assert not (home / "warehouse.duckdb").exists()
     documents = call("document", home=home)
     assert documents.returncode == 0, documents.stdout + documents.stderr
     assert sorted(path.name for path in (home / "documents").iterdir()) == [

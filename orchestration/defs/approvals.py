@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from orchestration.approvals import approve as write_approval
-from orchestration.defs.checks import PURGE_PLAN
+from orchestration.defs.jobs import PURGE_PLAN
 from orchestration.keys import read_pads
 from orchestration.moment import Moment
 from orchestration.project import current

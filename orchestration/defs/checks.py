@@ -1,10 +1,8 @@
 """The guard: it stands between what is governed and the purge, and blocks."""
 
-from typing import Final
-
 import dagster as dg
 
-from orchestration.defs.jobs import NIGHTLY, PLAN, REBUILD
+from orchestration.defs.jobs import NIGHTLY, PLAN, PURGE_PLAN, REBUILD
 from orchestration.defs.purge import PURGE_LEDGER
 from orchestration.guard import GUARD, judge, metadata_of, write_verdict
 from orchestration.journal import heads
@@ -18,8 +16,6 @@ from orchestration.translator import KigenTranslator
 from orchestration.warehouse import connect
 
 PROJECT = current()
-
-PURGE_PLAN: Final = dg.AssetKey(["purge", "purge_plan"])
 
 
 @dg.asset_check(

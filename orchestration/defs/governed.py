@@ -19,7 +19,7 @@ PROJECT = current()
     manifest=PROJECT.manifest,
     project=PROJECT.dbt_project,
     select="resource_type:model",
-    exclude="config.materialized:purge config.meta.kigen.gate:after",
+    exclude="config.materialized:purge config.meta.kigen.gate:after source:kigen.tags.*+",
     dagster_dbt_translator=KigenTranslator(),
     pool="warehouse",
 )

@@ -1,6 +1,6 @@
 """What can be run: the plan, the night, and the rebuild after it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import dagster as dg
@@ -9,12 +9,17 @@ from orchestration.project import current
 from orchestration.tags import PURGED_TAG
 from orchestration.translator import (
     CERTIFICATE,
+    COLUMN_LINEAGE,
     ERASED_FILE,
+    INHERITED_COLUMNS,
     LAST_RUN,
     RAW_TABLES,
+    SCAN_FINDINGS,
     KigenTranslator,
     gate_of,
+    group_of,
 )
+from orchestration.warehouse import TAGS_SOURCE
 
 PROJECT = current()
 
@@ -22,6 +27,28 @@ PLAN: Final = "plan"
 NIGHTLY: Final = "nightly"
 REBUILD: Final = "rebuild"
 DELETING_JOBS: Final = frozenset({NIGHTLY})
+
+PURGE_PLAN: Final = dg.AssetKey(["purge", "purge_plan"])
+
+
+def _below(unique_ids: Iterable[str]) -> frozenset[str]:
+    """Return these nodes and all that are made from them."""
+    children: Mapping[str, Sequence[str]] = PROJECT.manifest["child_map"]
+    found = set(unique_ids)
+    waiting = list(found)
+    while waiting:
+        new = set(children.get(waiting.pop(), ())) - found
+        found |= new
+        waiting += new
+    return frozenset(found)
+
+
+_AFTER_LINEAGE: Final = _below(
+    unique_id
+    for unique_id, source in PROJECT.manifest["sources"].items()
+    if group_of(source) == TAGS_SOURCE
+)
+"""What reads the findings or the lineage, which are there once all the rest is built."""
 
 
 def _part_of(node: Mapping[str, Any]) -> str | None:
@@ -32,7 +59,9 @@ def _part_of(node: Mapping[str, Any]) -> str | None:
         return None
     if node["config"]["materialized"] == "purge":
         return "purge"
-    return "proofs_after" if gate_of(node) == "after" else "governed"
+    if gate_of(node) == "after":
+        return "proofs_after"
+    return "tags" if node["unique_id"] in _AFTER_LINEAGE else "governed"
 
 
 def _keys(part: str) -> list[dg.AssetKey]:
@@ -41,20 +70,26 @@ def _keys(part: str) -> list[dg.AssetKey]:
     return [translator.get_asset_key(node) for node in nodes if _part_of(node) == part]
 
 
-_LANDING = dg.AssetSelection.assets(RAW_TABLES, *_keys("landing"))
-_GOVERNED = dg.AssetSelection.assets(*_keys("governed"))
+def governed_keys() -> list[dg.AssetKey]:
+    """Return what is built from the raw tables before a purge, and needs no lineage."""
+    return _keys("governed")
+
+
+_LANDING = dg.AssetSelection.assets(RAW_TABLES, SCAN_FINDINGS, *_keys("landing"))
+_GOVERNED = dg.AssetSelection.assets(*governed_keys())
+_TAGS = dg.AssetSelection.assets(COLUMN_LINEAGE, INHERITED_COLUMNS, *_keys("tags"))
 _PURGE = dg.AssetSelection.assets(*_keys("purge"))
 _PROOFS_AFTER = dg.AssetSelection.assets(LAST_RUN, ERASED_FILE, CERTIFICATE, *_keys("proofs_after"))
 
 plan = dg.define_asset_job(
     PLAN,
-    selection=_LANDING | _GOVERNED,
+    selection=_LANDING | _GOVERNED | _TAGS,
     description="Build everything, and say what a purge would take. Deletes nothing.",
 )
 
 nightly = dg.define_asset_job(
     NIGHTLY,
-    selection=_LANDING | _GOVERNED | _PURGE,
+    selection=_LANDING | _GOVERNED | _TAGS | _PURGE,
     description="Build everything, judge the plan, and purge it. `rebuild` follows.",
 )
 

@@ -8,7 +8,6 @@ from dagster_dbt import dbt_assets
 
 from orchestration.dbt_process import Dbt, build
 from orchestration.defs.jobs import DELETING_JOBS
-from orchestration.facts import facts_of
 from orchestration.journal import heads, reconcile
 from orchestration.keys import ensure_key, read_pads
 from orchestration.moment import Moment, refusal_of_future
@@ -64,11 +63,6 @@ def raw_tables(context: dg.AssetExecutionContext, moment: Moment) -> dg.Material
                     f"The sample shop has no {', '.join(missing)}, which the project declares; "
                     "name your own warehouse by KIGEN_WAREHOUSE."
                 )
-        facts = facts_of(PROJECT, PROJECT.manifest["sources"])
-    for unique_id, metadata in facts.items():
-        source = PROJECT.manifest["sources"][unique_id]
-        key = KigenTranslator().get_asset_key(source)
-        context.log_event(dg.AssetObservation(key, metadata=metadata))
     if reconciled.state != "equal":
         context.log.warning(reconciled.said)
     if reconciled.state == "file_behind":

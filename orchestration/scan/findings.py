@@ -9,14 +9,15 @@ import duckdb
 from orchestration.project import Project
 from orchestration.scan.scanner import Finding, scan_schema
 from orchestration.translator import meta_of
-from orchestration.warehouse import connect
+from orchestration.warehouse import (
+    TAGS_SOURCE,
+    connect,
+    create_declared,
+    declared_raw_tables,
+    replace_rows,
+)
 
 TABLE: Final = "tags.scan_findings"
-
-_COLUMNS: Final = (
-    "schema_name varchar, table_name varchar, column_name varchar, data_category varchar, "
-    "confidence double, evidence varchar, is_personal boolean"
-)
 
 
 class ScanError(ValueError):
@@ -32,6 +33,8 @@ def scan(
     with a reason is personal no more. Raises ScanError where there is no such schema, and
     WarehouseError.
     """
+    if not project.settings.warehouse.exists():
+        raise ScanError(f"There is no warehouse {project.settings.warehouse}; name one.")
     with connect(project.settings, read_only=False) as connection:
         schemas = sorted(
             name
@@ -49,8 +52,14 @@ def scan(
         findings = tuple(
             _silence(finding, silenced) for finding in scan_schema(connection, schema, on_table)
         )
-        _keep(connection, schema, findings)
+        _keep(connection, project, schema, findings)
     return findings
+
+
+def source_schemas(project: Project) -> list[str]:
+    """Return the schemas of the warehouse that hold a source the project declares."""
+    tables = declared_raw_tables(project.manifest, project.settings.warehouse.stem)
+    return sorted({schema for schema, _ in tables})
 
 
 def _declared_none(manifest: Mapping[str, Any]) -> dict[tuple[str, str, str], str]:
@@ -76,21 +85,19 @@ def _silence(finding: Finding, silenced: Mapping[tuple[str, str, str], str]) -> 
 
 
 def _keep(
-    connection: duckdb.DuckDBPyConnection, schema: str, findings: tuple[Finding, ...]
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    schema: str,
+    findings: tuple[Finding, ...],
 ) -> None:
+    rows = [
+        (
+            each.schema_name, each.table_name, each.column_name, each.data_category,
+            round(each.confidence, 2), each.evidence, each.is_personal,
+        )
+        for each in findings
+    ]  # fmt: skip
     connection.execute("begin")
-    connection.execute("create schema if not exists tags")
-    connection.execute(f"create table if not exists {TABLE} ({_COLUMNS})")
-    connection.execute(f"delete from {TABLE} where schema_name = ?", [schema])
-    if findings:
-        connection.executemany(
-            f"insert into {TABLE} values (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    each.schema_name, each.table_name, each.column_name, each.data_category,
-                    round(each.confidence, 2), each.evidence, each.is_personal,
-                )
-                for each in findings
-            ],
-        )  # fmt: skip
+    create_declared(connection, project.manifest, TAGS_SOURCE, "scan_findings")
+    replace_rows(connection, TABLE, rows, "schema_name = ?", [schema])
     connection.execute("commit")

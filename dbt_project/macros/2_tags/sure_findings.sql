@@ -1,0 +1,16 @@
+{#- The findings of the scan that count, as a select from `tags.scan_findings`: personal, and at least as sure as
+    policy_settings.csv asks (`scan_min_confidence_percent`; 50 where it asks nothing, which is the scan's own
+    verdict). -#}
+{%- macro sure_findings() -%}
+    select findings.*
+    from {{ source('tags', 'scan_findings') }} as findings
+    where
+        findings.is_personal
+        and findings.confidence * 100 >= coalesce(
+            (
+                select max(try_cast(settings.value as double)) from {{ ref('policy_settings') }} as settings
+                where settings.setting = 'scan_min_confidence_percent'
+            ),
+            50
+        )
+{%- endmacro -%}
