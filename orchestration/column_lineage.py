@@ -5,8 +5,9 @@ that personal data flows into. Read from what dbt compiled last (``KIGEN_HOME/ta
 and from the columns as they are in the warehouse; no row is read.
 """
 
+import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ import duckdb
 from orchestration.lineage import (
     ColumnTags,
     Edge,
+    ModelLineage,
     Undeclared,
     inherit,
     read_lineage,
@@ -27,6 +29,11 @@ from orchestration.warehouse import connect, create_declared, replace_rows
 
 EDGES: Final = "column_lineage"
 INHERITED: Final = "inherited_columns"
+
+COMPILE_STEP: Final = "lineage"
+"""The step that compiles, as its results are called after."""
+
+_Row = tuple[str | None, ...]
 
 _COMPILED_FOR: Final = "kigen_compiled_for"
 """The file beside the compiled SQL that says for which state of the project it was compiled."""
@@ -60,7 +67,7 @@ def trace(project: Project, compile_all: Callable[[], None] | None = None) -> Tr
         tags = inherit(project.manifest, lineages)
         edges = [edge for lineage in lineages.values() for edge in lineage.edges]
         silent = undeclared(tags)
-        inherited, messages = _inherited(project, tags, silent)
+        inherited = [*_inherited(project, tags, silent), *_left_over(project, lineages.values())]
         names = _names(project.manifest)
         connection.execute("begin")
         for table in (EDGES, INHERITED):
@@ -75,7 +82,7 @@ def trace(project: Project, compile_all: Callable[[], None] | None = None) -> Tr
         len(edges),
         sum(bool(column.categories) for of_model in tags.values() for column in of_model.values()),
         silent,
-        messages,
+        tuple(str(message) for *_, message in inherited if message),
     )
 
 
@@ -102,34 +109,46 @@ def _expect_built(project: Project) -> None:
 
 
 def _compiled(project: Project, compile_all: Callable[[], None] | None) -> dict[str, str]:
-    """Return the compiled SQL of every enabled model, by unique_id."""
-    folder = project.settings.target / "compiled"
-    paths = {
-        unique_id: folder / node["package_name"] / Path(node["original_file_path"])
+    """Return the compiled SQL of every enabled model and snapshot, by unique_id."""
+    nodes = {
+        unique_id: node
         for unique_id, node in project.manifest["nodes"].items()
-        if node["resource_type"] == "model"
+        if node["resource_type"] in ("model", "snapshot")
     }
-    stamp = folder / _COMPILED_FOR
+    stamp = project.settings.target / "compiled" / _COMPILED_FOR
     is_fresh = stamp.exists() and stamp.read_text("utf-8") == project.fingerprint
-    missing = sorted(
-        project.manifest["nodes"][unique_id]["name"]
-        for unique_id, path in paths.items()
-        if not path.exists()
-    )
-    if missing or not is_fresh:
-        if compile_all is not None:
-            compile_all()
-            stamp.write_text(project.fingerprint, "utf-8")
-        elif missing:
-            raise ProjectError(
-                f"{len(missing)} models are not compiled, such as {missing[0]}; `kigen lineage` "
-                "compiles them."
-            )
+    found = _read_compiled(project, nodes)
+    if is_fresh and len(found) == len(nodes):
+        return found
+    if compile_all is None:
+        if is_fresh or not stamp.exists():
+            missing = sorted(nodes[unique_id]["name"] for unique_id in nodes.keys() - found.keys())
+            what = f"{len(missing)} models are not compiled, such as {missing[0]}"
         else:
-            raise ProjectError(
-                "The project has changed since its models were compiled; call `kigen lineage`."
-            )
-    return {unique_id: path.read_text("utf-8") for unique_id, path in paths.items()}
+            what = "The project has changed since its models were compiled"
+        raise ProjectError(f"{what}; `kigen lineage` compiles them.")
+    compile_all()
+    stamp.write_text(project.fingerprint, "utf-8")
+    return _read_compiled(project, nodes)
+
+
+def _read_compiled(project: Project, nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return what dbt compiled last of these nodes.
+
+    Of a model it leaves a file whenever it builds it; of a snapshot only its results tell.
+    """
+    target = project.settings.target
+    found: dict[str, str] = {}
+    results = target / f"run_results_{COMPILE_STEP}.json"
+    if results.exists():
+        for result in json.loads(results.read_bytes())["results"]:
+            if nodes.get(result["unique_id"], {}).get("resource_type") == "snapshot":
+                found[result["unique_id"]] = result["compiled_code"]
+    for unique_id, node in nodes.items():
+        file = target / "compiled" / node["package_name"] / Path(node["original_file_path"])
+        if node["resource_type"] == "model" and file.exists():
+            found[unique_id] = file.read_text("utf-8")
+    return found
 
 
 def _columns(
@@ -144,7 +163,8 @@ def _columns(
         "select case when database_name = current_database() then schema_name else database_name end, "
         "table_name, column_name, data_type from duckdb_columns() "
         "where not internal and (database_name = current_database() or database_name = 'kigen_key') "
-        "order by all"
+        # As they stand: a union and a star go by position.
+        "order by database_name, schema_name, table_name, column_index"
     ).fetchall():
         there[schema, table][column] = data_type
     names = _names(project.manifest)
@@ -176,7 +196,7 @@ def _names(manifest: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 
 def _row(
     edge: Edge, names: Mapping[str, tuple[str, str]], tags: Mapping[str, Mapping[str, ColumnTags]]
-) -> tuple[str | None, ...]:
+) -> _Row:
     """Return an edge as a row, with what its column is and the way it came, if it is personal."""
     column = tags.get(edge.model, {}).get(edge.column)
     categories = ", ".join(column.categories) if column else ""
@@ -198,12 +218,11 @@ def _inherited(
     project: Project,
     tags: Mapping[str, Mapping[str, ColumnTags]],
     silent: tuple[Undeclared, ...],
-) -> tuple[list[tuple[str | None, ...]], tuple[str, ...]]:
+) -> list[_Row]:
     """Return a row per column that personal data flows into, and what is wrong with some."""
     names = _names(project.manifest)
     unsaid = {(each.model, each.column): each.message for each in silent}
-    rows: list[tuple[str | None, ...]] = []
-    messages = []
+    rows: list[_Row] = []
     for model, columns in tags.items():
         for name, column in columns.items():
             if not column.categories or not column.inherited:
@@ -218,11 +237,29 @@ def _inherited(
                     f"inherits {', '.join(column.inherited)} ({_path(column)}); give the column "
                     "that, or meta.reason"
                 )
-            if message:
-                messages.append(message)
             category = common_category(column.categories)
             rows.append((*names[model], name, category, _path(column), problem, message))
-    return rows, tuple(messages)
+    return rows
+
+
+def _left_over(project: Project, lineages: Iterable[ModelLineage]) -> list[_Row]:
+    """Return the columns that a table has, and no SQL makes, and nobody declares.
+
+    An incremental model keeps what an older version of it once put there.
+    """
+    names = _names(project.manifest)
+    rows: list[_Row] = []
+    for lineage in lineages:
+        declared = {name.lower() for name in project.manifest["nodes"][lineage.model]["columns"]}
+        for name in lineage.unexplained:
+            if name not in declared:
+                here = ".".join((*names[lineage.model], name))
+                message = (
+                    f"{here} stands in the table, and its SQL does not make it, so nobody knows "
+                    "what it holds; build the model with --full-refresh, or declare the column"
+                )
+                rows.append((*names[lineage.model], name, "user", here, "left_over", message))
+    return rows
 
 
 def _contradicts(node: Mapping[str, Any], column: ColumnTags) -> bool:

@@ -1015,8 +1015,8 @@ class _Model:
     def name(self) -> str:
         return f"{self.node['schema']}.{self.node['alias']}"
 
-    def fault(self, problem: str) -> Fault:
-        return Fault(self.file, problem, self.name)
+    def fault(self, problem: str, column: str | None = None) -> Fault:
+        return Fault(self.file, problem, self.name, column)
 
 
 def _read_model_metas(manifest: Mapping[str, Any], faults: list[Fault]) -> list[_Model]:
@@ -1150,15 +1150,31 @@ def _check_audiences(
                 problem += "and says no message_class; give config.meta.kigen purpose, "
                 problem += "message_class and contact, or move it out of that schema"
                 faults.append(model.fault(problem))
-        elif model.node["unique_id"] not in seen_by_proofs:
-            problem = "is an audience that no proof sees; name it in the var "
-            problem += "kigen_contributions, under audiences"
-            faults.append(model.fault(problem))
+        else:
+            _check_tags_of_audience(model, faults)
+            if model.node["unique_id"] not in seen_by_proofs:
+                problem = "is an audience that no proof sees; name it in the var "
+                problem += "kigen_contributions, under audiences"
+                faults.append(model.fault(problem))
         purpose, register = model.meta.purpose, model.meta.register_table
         if purpose is not None and purpose not in purposes:
             faults.append(model.fault(_unknown("purpose", purpose, purposes)))
         if register is not None and register not in registers:
             faults.append(model.fault(_unknown("register", register, registers)))
+
+
+def _check_tags_of_audience(model: _Model, faults: list[Fault]) -> None:
+    """An audience has the columns it declares and no other, and each says what it holds."""
+    contract = model.node.get("config", {}).get("contract") or {}
+    if not contract.get("enforced"):
+        problem = "is an audience without a contract, so it may have columns nobody declares; "
+        faults.append(model.fault(problem + "give config.contract {enforced: true}"))
+    for column, described in model.node["columns"].items():
+        category = _meta_value(described, "pii")
+        if not category or (category == NOT_PERSONAL and not _meta_value(described, "reason")):
+            problem = f"is {category!r}" if category else "has no tag"
+            problem += ", in an audience; give meta.pii, a reason beside it where it is none"
+            faults.append(model.fault(problem, column))
 
 
 def _contact_columns(model: _Model) -> list[str]:

@@ -204,10 +204,13 @@ def _read_model(
     # An incremental model may read its own table.
     names = list(own if own is not None else node.get("columns") or ())
     catalog.itself = (_relation_parts(node), [name.lower() for name in names])
-    columns = _Reader(catalog).read(_parsed(text))
+    reader = _Reader(catalog, own)
+    columns = reader.read(_parsed(text))
     if node["resource_type"] == "snapshot":
         columns = [*columns, *_snapshot_columns(node, columns)]
     names = _output_names(columns, own)
+    if reader.hangs_on_data and names != [name.lower() for name in own or ()]:
+        raise _UnreadableError(_NO_PIVOT)
     materialized = str((node.get("config") or {}).get("materialized") or "")
     if own is not None and materialized not in _OF_DBT:
         # What a materialization of the project's own leaves out never reaches the table.
@@ -385,6 +388,7 @@ class _FollowsError(_UnreadableError):
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 _UNNAMED: Final = "?"
 _ROUNDS: Final = 8
+_DEEPEST: Final = 1000
 
 
 def _shown(*parts: str) -> str:
@@ -477,6 +481,14 @@ def _merged(values: Iterable[_Value]) -> _Value:
         for name, each in value.fields.items():
             fields.setdefault(name, []).append(each)
     return _Value(flows, {name: _merged(each) for name, each in fields.items()}, is_list)
+
+
+def _chosen(values: Sequence[_Value], conditions: Sequence[_Value]) -> _Value:
+    """One of the values. Where they are constants, a boolean that chooses is all they tell."""
+    chosen = _merged(values)
+    if chosen.flows or chosen.fields:
+        return chosen
+    return _merged(conditions).lifted(Kind.EXPRESSION)
 
 
 def _struct(fields: Mapping[str, _Value]) -> _Value:
@@ -814,15 +826,25 @@ _AGGREGATE_NAMES: Final = frozenset({"histogram", "mean", "product", "mad", "fsu
 _MUTE: Final = (exp.DataType, exp.Literal, exp.Null, exp.Boolean, exp.Var, exp.JSONPath)
 _SYSTEM_SCHEMAS: Final = frozenset({"information_schema", "pg_catalog"})
 _SYSTEM_TABLES: Final = re.compile(r"(duckdb|pragma|sqlite)_\w+")
+# Not those of sqlite: they read a file.
+_SYSTEM_FUNCTIONS: Final = re.compile(r"(duckdb|pragma)_\w+")
 _SERIES: Final = {"range": "range", "generate_series": "generate_series"}
+_OF_VALUES: Final = ("min", "max", "avg", "std", "q25", "q50", "q75")
+_SUMMARY: Final = (
+    *("column_name", "column_type", "min", "max", "approx_unique"),
+    *("avg", "std", "q25", "q50", "q75", "count", "null_percentage"),
+)
 _JSON_EACH: Final = ("key", "value", "type", "atom", "id", "parent", "fullkey", "path")
 
 
 class _Reader:
     """Reads one query: what flows into each of its columns."""
 
-    def __init__(self, catalog: _Catalog) -> None:
+    def __init__(self, catalog: _Catalog, own: Collection[str] | None = None) -> None:
         self.catalog = catalog
+        # Whether a pivot's columns are those of the table as it is.
+        self.hangs_on_data = False
+        self._own = [name.lower() for name in own or ()]
         self._itself: _Columns | None = None
         self._has_read_itself = False
         self._unnamed = itertools.count()
@@ -861,6 +883,8 @@ class _Reader:
             return self._values(node, _Scope(ctes, outer))
         if isinstance(node, exp.Pivot):
             return self._pivot_statement(node, outer, ctes)
+        if isinstance(node, exp.Summarize):
+            return self._summary(node, outer, ctes)
         if isinstance(node, exp.Table | exp.Subquery):
             scope = _Scope(ctes, outer)
             self._from(node, scope)
@@ -921,6 +945,12 @@ class _Reader:
             elif isinstance(operation, exp.Union):
                 columns = _by_position(columns, right)
         return columns
+
+    def _summary(self, node: exp.Expr, outer: _Scope | None, ctes: _Ctes) -> _Columns:
+        """SUMMARIZE: a row for each column, with values of all of them in the same columns."""
+        columns = self.query(node.this, outer, ctes)
+        value = _merged(value for _, value in columns).lifted(Kind.AGGREGATE)
+        return [(name, value if name in _OF_VALUES else _NOTHING) for name in _SUMMARY]
 
     def _values(self, node: exp.Expr, scope: _Scope) -> _Columns:
         rows = [
@@ -1025,7 +1055,7 @@ class _Reader:
             name = "range" if is_range else "generate_series"
             return alias or (name,), [(name, self._arguments(function, scope))], False
         name = (function.name if isinstance(function, exp.Anonymous) else "").lower()
-        if _SYSTEM_TABLES.fullmatch(name):
+        if _SYSTEM_FUNCTIONS.fullmatch(name):
             return alias or (name,), [], True
         if name in ("json_each", "json_tree"):
             value = self._arguments(function, scope)
@@ -1129,11 +1159,13 @@ class _Reader:
         options: list[list[str]] = []
         for each in fields:
             literals = each.expressions if isinstance(each, exp.In) else []
-            if not literals or not all(_is_constant(one) for one in literals):
-                raise _UnreadableError("pivots without IN: its columns hang on the data; list them")
-            self.value(each.this, scope)
-            used |= {column.name.lower() for column in each.this.find_all(exp.Column)}
-            options.append([_constant(one).lower() for one in literals])
+            is_listed = bool(literals) and all(_is_constant(one) for one in literals)
+            if not is_listed and not self._own:
+                raise _UnreadableError(_NO_PIVOT)
+            on = each.this if isinstance(each, exp.In) else each
+            self.value(on, scope)
+            used |= {column.name.lower() for column in on.find_all(exp.Column)}
+            options.append([_constant(one).lower() for one in literals] if is_listed else [])
         results: _Columns = []
         for aggregate in aggregates:
             used |= {column.name.lower() for column in aggregate.find_all(exp.Column)}
@@ -1147,6 +1179,12 @@ class _Reader:
         else:
             kept = [(name, value) for name, value in columns if name not in used]
         made: _Columns = []
+        if not all(options):
+            # Any of the table's other columns may be one; held against the table in the end.
+            self.hangs_on_data = True
+            value = _merged(value for _, value in results)
+            there = {name for name, _ in kept}
+            return kept + [(name, value) for name in self._own if name not in there]
         for values in itertools.product(*options):
             for name, value in results:
                 stem = "_".join(values)
@@ -1208,9 +1246,9 @@ class _Reader:
         value = self.value(inner, scope)
         if isinstance(inner, exp.Explode):
             unnested = self.value(inner.this, scope)
-            is_deep = any("recursive" in str(e.name).lower() for e in inner.expressions)
-            if unnested.fields is not None and (is_deep or not unnested.is_list):
-                return list(unnested.fields.items())
+            levels = _depth(inner) - (1 if unnested.is_list else 0)
+            if unnested.fields is not None and levels > 0:
+                return _expanded(unnested.fields, levels)
         return [(self._name(item, inner), value)]
 
     def _name(self, item: exp.Expr, inner: exp.Expr) -> str:
@@ -1318,12 +1356,10 @@ class _Reader:
         if isinstance(what, exp.Array):
             names = {_text_of(each).lower() for each in what.expressions}
             return [(name, value, (name,)) for name, value, _ in scope.star() if name in names]
-        if isinstance(what, exp.Lambda) and isinstance(what.this, exp.Like | exp.ILike):
-            flags = re.IGNORECASE if isinstance(what.this, exp.ILike) else re.NOFLAG
-            fits = _like(_text_of(what.this.expression), flags)
-            is_not = bool(what.this.args.get("negate"))
-            return [(n, v, (n,)) for n, v, _ in scope.star() if fits(n) is not is_not]
-        raise _UnreadableError("has a COLUMNS(...) that cannot be read; name the columns")
+        if isinstance(what, exp.Lambda) and len(what.expressions) == 1:
+            fits = _of_names(what.this, what.expressions[0].name.lower())
+            return [(name, value, (name,)) for name, value, _ in scope.star() if fits(name)]
+        raise _UnreadableError(_NO_COLUMNS)
 
     # Values.
 
@@ -1424,17 +1460,21 @@ class _Reader:
         return _of_type(self.value(node.this, scope).lifted(Kind.CAST), node.args["to"])
 
     def _case(self, node: exp.Expr, scope: _Scope) -> _Value:
+        ifs = node.args.get("ifs") or []
+        conditions = [self.value(each.this, scope) for each in ifs]
         if node.this is not None:
-            self.value(node.this, scope)
-        values = [self.value(each, scope) for each in node.args.get("ifs") or ()]
+            # It is compared with them; against true or false, it is the condition itself.
+            operand = self.value(node.this, scope)
+            conditions = [operand] if any(isinstance(e.this, exp.Boolean) for e in ifs) else []
+        values = [self.value(each.args["true"], scope) for each in ifs]
         if (default := node.args.get("default")) is not None:
             values.append(self.value(default, scope))
-        return _merged(values)
+        return _chosen(values, conditions)
 
     def _if(self, node: exp.Expr, scope: _Scope) -> _Value:
-        self.value(node.this, scope)
         branches = (node.args.get("true"), node.args.get("false"))
-        return _merged(self.value(each, scope) for each in branches if each is not None)
+        values = [self.value(each, scope) for each in branches if each is not None]
+        return _chosen(values, [self.value(node.this, scope)])
 
     def _first(self, node: exp.Expr, scope: _Scope) -> _Value:
         """The first argument carries; a bound, an order or an offset does not."""
@@ -1586,8 +1626,8 @@ class _Reader:
         name = node.name.lower()
         arguments = node.expressions
         if name in ("iff", "if") and len(arguments) >= 2:
-            self.value(arguments[0], scope)
-            return _merged(self.value(each, scope) for each in arguments[1:])
+            condition, *values = [self.value(each, scope) for each in arguments]
+            return _chosen(values, [condition])
         if name in ("list_apply", "array_apply", "apply", "array_transform", "list_transform"):
             return self._transform(exp.Transform(this=arguments[0], expression=arguments[1]), scope)
         if name in ("array_filter", "filter", "list_filter"):
@@ -1694,6 +1734,32 @@ def _renamed(columns: _Columns, node: exp.Expr) -> _Columns:
     ]
 
 
+def _depth(unnest: exp.Expr) -> int:
+    """How many lists and structs an unnest opens, one within the other."""
+    for each in unnest.expressions:
+        if isinstance(each, exp.PropertyEQ) and each.name.lower() == "recursive":
+            return 1 if _is_false(each.expression) else _DEEPEST
+        if isinstance(each, exp.PropertyEQ) and each.name.lower() == "max_depth":
+            written = each.expression
+            return int(written.name) if isinstance(written, exp.Literal) else _DEEPEST
+    return 1
+
+
+def _expanded(fields: Mapping[str, _Value], levels: int) -> _Columns:
+    """The fields of a struct, and those of structs in it; a list in it stays a list."""
+    result: _Columns = []
+    for name, value in fields.items():
+        if value.fields is not None and not value.is_list and levels > 1:
+            result += _expanded(value.fields, levels - 1)
+        else:
+            result.append((name, value))
+    return result
+
+
+def _is_false(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Boolean) and not node.this
+
+
 def _identifiers(node: exp.Expr) -> list[str]:
     """The parts of a name, or the names of a tuple."""
     if isinstance(node, exp.Tuple):
@@ -1725,6 +1791,49 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         return re.compile(pattern, re.IGNORECASE)
     except re.error:
         raise _UnreadableError("has a COLUMNS pattern that cannot be read") from None
+
+
+def _of_names(node: exp.Expr, parameter: str) -> Callable[[str], bool]:
+    """What the lambda of a COLUMNS says of a name."""
+    if isinstance(node, exp.Paren):
+        return _of_names(node.this, parameter)
+    if isinstance(node, exp.Not):
+        inner = _of_names(node.this, parameter)
+        return lambda name: not inner(name)
+    if isinstance(node, exp.And | exp.Or):
+        sides = [_of_names(each, parameter) for each in (node.this, node.expression)]
+        every = all if isinstance(node, exp.And) else any
+        return lambda name: every(side(name) for side in sides)
+    this = node.this
+    # Names are held in lower case, so what they are compared with is, too.
+    if not isinstance(this, exp.Identifier | exp.Column) or this.name.lower() != parameter:
+        raise _UnreadableError(_NO_COLUMNS)
+    if isinstance(node, exp.In) and node.expressions:
+        names = {_text_of(each).lower() for each in node.expressions}
+        return lambda name: name in names
+    if isinstance(node, exp.Like | exp.ILike):
+        flags = re.IGNORECASE if isinstance(node, exp.ILike) else re.NOFLAG
+        fits = _like(_text_of(node.expression), flags)
+        is_not = bool(node.args.get("negate"))
+        return lambda name: fits(name) is not is_not
+    if isinstance(node, exp.RegexpLike):
+        return _regex(_text_of(node.expression), is_full=False)
+    if isinstance(node, tuple(_TESTS_OF_NAMES)):
+        text = _text_of(node.expression).lower()
+        test = _TESTS_OF_NAMES[type(node)]
+        return lambda name: test(name, text)
+    raise _UnreadableError(_NO_COLUMNS)
+
+
+_NO_PIVOT: Final = "pivots without IN: its columns hang on the data; list them"
+_NO_COLUMNS: Final = "has a COLUMNS(...) that cannot be read; name the columns"
+_TESTS_OF_NAMES: Final[dict[type[exp.Expr], Callable[[str, str], bool]]] = {
+    exp.EQ: lambda name, text: name == text,
+    exp.NEQ: lambda name, text: name != text,
+    exp.StartsWith: lambda name, text: name.startswith(text),
+    exp.EndsWith: lambda name, text: name.endswith(text),
+    exp.Contains: lambda name, text: text in name,
+}
 
 
 def _regex(pattern: str, *, is_full: bool) -> Callable[[str], bool]:

@@ -81,8 +81,8 @@ class KigenTranslator(DagsterDbtTranslator):
     ) -> dg.AssetSpec:
         """Return the spec, with the two ties dbt does not know.
 
-        Nothing is loaded before the raw tables were looked at, and a proof of `gate: after`
-        waits until the file has been rewritten.
+        Nothing is loaded before the raw tables were looked at and scanned, and a proof of
+        `gate: after` waits until the file has been rewritten.
         """
         spec = super().get_asset_spec(manifest, unique_id, project)
         props = self.get_resource_props(manifest, unique_id)
@@ -90,7 +90,7 @@ class KigenTranslator(DagsterDbtTranslator):
             spec = spec.merge_attributes(kinds={str(props["config"]["materialized"])})
         before = None
         if props["resource_type"] == "seed":
-            before = RAW_TABLES
+            before = SCAN_FINDINGS
         elif gate_of(props) == "after":
             before = ERASED_FILE
         if before is None or any(dep.asset_key == before for dep in spec.deps):

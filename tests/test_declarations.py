@@ -28,6 +28,7 @@ CLASSES = "../seeds/policy/policy_deletion_classes.csv"
 PURPOSES = "../seeds/policy/policy_purposes.csv"
 SETTINGS = "../seeds/policy/policy_settings.csv"
 LIMITS = "../seeds/policy/policy_purge_limits.csv"
+CATEGORIES = "../seeds/policy/policy_data_categories.csv"
 MEANINGS = "../seeds/policy/policy_flag_meanings.csv"
 
 CLASS_HEADER = "deletion_class,table_name,period,notice,notice_waiver,action,floor,legal_basis"
@@ -55,6 +56,12 @@ SEEDS = {
         "table_name,max_share_percent,max_rows,max_share_percent_of_small,small_table_rows,reason",
         "*,5,500,50,20,why",
         "club.visits,12.5,10,100,0,why",
+    ],
+    "policy_data_categories": [
+        "data_category,sensitivity,legal_basis,snowflake_semantic_category,"
+        "snowflake_privacy_category,dpv",
+        "user,ordinary,,,,",
+        "user.health_and_medical,special,GDPR art. 9(1),,,pd:HealthRecord",
     ],
     "policy_settings": [
         "setting,value,legal_basis",
@@ -360,6 +367,28 @@ def model_added(folder: str, name: str, kigen: dict[str, Any] | None) -> Break:
     return lambda project: project.nodes.update({f"model.club.{name}": model(folder, name, kigen)})
 
 
+def audience_added(
+    kigen: dict[str, Any], columns: dict[str, dict[str, Any]], *, enforced: bool = True
+) -> Break:
+    """An audience with these `meta` by column."""
+
+    def add(project: Project) -> None:
+        node = model("5_audiences", "audience_x", {"message_class": "marketing", **kigen})
+        node["config"]["contract"] = {"enforced": enforced}
+        node["columns"] = {
+            name: {"name": name, "config": {"meta": meta}} for name, meta in columns.items()
+        }
+        project.nodes[node["unique_id"]] = node
+        project.nodes["model.club.proof_clocks"]["depends_on"]["nodes"] = [node["unique_id"]]
+
+    return add
+
+
+def unseen_audience(project: Project) -> None:
+    audience_added({}, {})(project)
+    project.nodes["model.club.proof_clocks"]["depends_on"]["nodes"] = []
+
+
 def category_of_a_model(project: Project) -> None:
     project.nodes["model.club.reasons"]["columns"] = {
         "email": {"config": {"meta": {"pii": "user.e_mail"}}}
@@ -631,6 +660,26 @@ FAULTS: dict[str, tuple[Break, list[str]]] = {
         seed_add("policy_settings", "fiscal_filing_period,P3M,law"),
         [f"{SETTINGS}:9", "fiscal_filing_period", "twice"],
     ),
+    "a data category fideslang lacks": (
+        seed_add("policy_data_categories", "user.helth,special,,,,"),
+        [f"{CATEGORIES}:4", "column data_category", "unknown data category 'user.helth'"],
+    ),
+    "a sensitivity nobody knows": (
+        seed_add("policy_data_categories", "user.name,very,,,,"),
+        [f"{CATEGORIES}:4", "column sensitivity", "user.name", "unknown sensitivity 'very'"],
+    ),
+    "a data category twice": (
+        seed_add("policy_data_categories", "user,ordinary,,,,"),
+        [f"{CATEGORIES}:4", "'user' stands here twice"],
+    ),
+    "a scan that is surer than sure": (
+        seed_add("policy_settings", "scan_min_confidence_percent,101,why"),
+        [f"{SETTINGS}:9", "scan_min_confidence_percent", "'101'", "from 50 to 100"],
+    ),
+    "a scan that doubts too little": (
+        seed_add("policy_settings", "scan_min_confidence_percent,49,why"),
+        [f"{SETTINGS}:9", "scan_min_confidence_percent", "'49'"],
+    ),
     "a limit of a table nobody declared": (
         seed_add("policy_purge_limits", "club.mail,5,500,50,20,why"),
         [f"{LIMITS}:4", "column table_name", "unknown governed table 'club.mail'", "club.mails"],
@@ -839,8 +888,20 @@ FAULTS: dict[str, tuple[Break, list[str]]] = {
         model_added("5_audiences", "audience_x", {"message_class": "legal"}),
         ["models/5_audiences/audience_x.sql", "message_class", "'legal'", "'legal_notice'"],
     ),
+    "an audience without a contract": (
+        audience_added({}, {"mail": {"pii": "user.contact.email"}}, enforced=False),
+        ["models/5_audiences/audience_x.sql", "without a contract", "{enforced: true}"],
+    ),
+    "an audience with a column without a tag": (
+        audience_added({}, {"mail": {"pii": "user.contact.email"}, "nickname": {}}),
+        ["models/5_audiences/audience_x.sql", "column nickname", "has no tag", "meta.pii"],
+    ),
+    "an audience with a column that is none without a reason": (
+        audience_added({}, {"mail": {"pii": "user.contact.email"}, "city": {"pii": "none"}}),
+        ["models/5_audiences/audience_x.sql", "column city", "is 'none'", "a reason"],
+    ),
     "an audience that no proof sees": (
-        model_added("5_audiences", "audience_x", {"message_class": "marketing"}),
+        unseen_audience,
         ["models/5_audiences/audience_x.sql", "no proof sees", "kigen_contributions"],
     ),
     "a list of addresses among the audiences": (
@@ -876,8 +937,11 @@ def test_a_fault_is_one_line_that_names_where_and_what(project: Project, name: s
 
 
 def test_audience_that_a_proof_reads_is_declared(project: Project) -> None:
-    model_added("5_audiences", "audience_x", {"message_class": "marketing"})(project)
-    project.nodes["model.club.proof_clocks"]["depends_on"]["nodes"] = ["model.club.audience_x"]
+    columns = {
+        "mail": {"pii": "user.contact.email"},
+        "wave": {"pii": "none", "reason": "A number."},
+    }
+    audience_added({}, columns)(project)
     project.load()
 
 
@@ -977,3 +1041,12 @@ def test_limits_are_the_table_s_own_or_those_of_every_table(project: Project) ->
     assert limits.of("club.people") == Limit(5, 500, 50, 20)
     project.nodes.pop("seed.club.policy_purge_limits")
     assert project.load().limits == Limits({})
+
+
+def test_a_category_is_as_sensitive_as_its_row_or_the_next_above(project: Project) -> None:
+    declared = project.load()
+    assert declared.sensitivity("user.health_and_medical.genetic") == "special"
+    assert declared.sensitivity("user.contact.email") == "ordinary"
+    assert declared.sensitivity("system.operations") == ""
+    project.nodes.pop("seed.club.policy_data_categories")
+    assert project.load().sensitivity("user.health_and_medical") == ""

@@ -290,6 +290,13 @@ CASES: dict[str, tuple[str, dict[str, str]]] = {
         "true = is_ill as e, is_ill is not false as f, (email = 'x') is true as g from shop.members",
         {**dict.fromkeys("abcdef", "is_ill"), "g": ""},
     ),
+    "a boolean that chooses among constants": (
+        "select case when is_ill then 'y' else 'n' end as a, if(is_ill, 1, 0) as b, "
+        "case is_ill when true then 1 end as c, case when not is_ill and score > 1 then 1 end as d, "
+        "case when is_ill then name end as e, if(score > 1, 1, 0) as f, case score when 1 then 2 end "
+        "as g from shop.members",
+        {**dict.fromkeys("abc", "is_ill:expression"), "d": "is_ill", "e": "name", "f": "", "g": ""},
+    ),
     "ranks": (
         "select row_number() over (order by email) as a, rank() over (partition by email "
         "order by name) as b, dense_rank() over w as c, ntile(4) over w as d, percent_rank() over w "
@@ -434,6 +441,16 @@ CASES: dict[str, tuple[str, dict[str, str]]] = {
     "columns by a lambda": (
         "select columns(c -> c like 'e%') from shop.members",
         {"email": "email"},
+    ),
+    "columns by other tests of their names": (
+        "select columns(c -> c in ('email', 'name')), columns(lambda c: starts_with(c, 'ci') or "
+        "c = 'born' or ends_with(c, '_at') and not (contains(c, 'x'))) from shop.members",
+        {n: n for n in ("email", "name", "city", "born", "seen_at")},
+    ),
+    "columns by tests that exclude": (
+        "select columns(c -> c not in ('email', 'name') and c <> 'contact' and "
+        "regexp_matches(c, '^(e|n|con|t)')) from shop.members",
+        {"tags": "tags"},
     ),
     "columns unpacked": (
         "select coalesce(*columns('email|name')) as a from shop.members",
@@ -718,6 +735,26 @@ CASES: dict[str, tuple[str, dict[str, str]]] = {
         "select u.n, v.s.x from shop.members as m, (select unnest([{'n': m.name}], recursive := true)) "
         "as u, unnest([{'x': m.city}]) as v(s)",
         {"n": "name", "x": "city"},
+    ),
+    "unnest of structs in a struct": (
+        "select unnest(contact, recursive := true), unnest([{'a': {'b': name}, 'c': [city]}], "
+        "recursive := true) from shop.members",
+        {"mail": "contact", "deep": "contact", "b": "name", "c": "city"},
+    ),
+    "unnest to a depth": (
+        "select unnest(contact, max_depth := 1), unnest([{'n': name}], max_depth := 2), "
+        "unnest([{'m': city}], max_depth := 1) as s, unnest([{'k': city}], recursive := false) as r "
+        "from shop.members",
+        {"mail": "contact", "note": "contact", "n": "name", "s": "city", "r": "city"},
+    ),
+    "a summary": (
+        "select column_name, count, min, q50 from (summarize select email, name from shop.members)",
+        {
+            "column_name": "",
+            "count": "",
+            "min": "email:aggregate name:aggregate",
+            "q50": "email name",
+        },
     ),
     "unnest with its number": (
         "select t, ordinality from shop.members as m, unnest(m.tags) with ordinality as u(t, ordinality)",
@@ -1026,6 +1063,10 @@ UNREADABLE = {
         "pivot shop.members on city using max(name)",
         r"pivots without IN",
     ),
+    "a file of sqlite": (
+        "select email from sqlite_scan('secret.db', 'secret')",
+        r"the function sqlite_scan",
+    ),
     "columns by something else": (
         "select columns(c -> c > 'secret') from shop.members",
         r"COLUMNS\(\.\.\.\) that cannot be read",
@@ -1184,6 +1225,24 @@ def test_a_root_may_be_read_without_a_ref_and_an_external_when_it_is_named(
     assert {e.parent_column for e in read["model.p.m"].edges} == {"email", "name"}
     with pytest.raises(LineageError, match=r"keys\.pads, which is none of its parents"):
         read_lineage(project, {"model.p.m": sql}, schemas)
+
+
+def test_a_pivot_of_what_there_is_has_the_columns_of_its_table(
+    warehouse: duckdb.DuckDBPyConnection, schemas: dict[str, dict[str, str]]
+) -> None:
+    pivot = "pivot shop.members on city using max(email) group by name"
+    for sql in (pivot, f"with p as ({pivot}) select * from p"):
+        warehouse.execute(f"create or replace temp table pivoted as {sql}")
+        own = {row[0]: row[1] for row in warehouse.execute("describe pivoted").fetchall()}
+        assert flows(sql, schemas, own) == {
+            "name": {"members.name": {"identity"}},
+            "mkcityq": {"members.email": {"aggregate"}},
+            "mkcityq2": {"members.email": {"aggregate"}},
+        }
+    # Where a column is none of the pivot, they cannot be told apart.
+    more = f"with p as ({pivot}) select *, 'x' as x from p"
+    with pytest.raises(LineageError, match="pivots without IN"):
+        flows(more, schemas, own | {"x": "VARCHAR"})
 
 
 def test_a_table_that_looks_like_the_systems_is_a_table(schemas: dict[str, dict[str, str]]) -> None:

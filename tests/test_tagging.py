@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,14 @@ import yaml
 from sqlglot import exp
 from sqlglot.lineage import lineage
 
+from orchestration.column_lineage import _columns as columns_of
 from orchestration.column_lineage import trace
 from orchestration.lineage import LineageError, Undeclared
 from orchestration.project import Project, ProjectError
 from orchestration.tagging import declare
+from orchestration.warehouse import connect
 from tests.conftest import T, copy_of, seen_from
-from tests.house import PROJECT, House, failures
+from tests.house import PROJECT, RAW_TABLES, House, failures
 from tests.kigen import call
 
 
@@ -106,6 +109,77 @@ def test_undeclared_columns_are_named_with_their_way(built: Project) -> None:
     (message,) = [each.message for each in found if each.model.endswith(".stg_members")]
     assert "shop.members.email" in message
     assert "stg_members.email" in message
+
+
+def declared_as(built: Project, meta: dict[str, str]) -> Project:
+    """The project with another `meta` of `stg_members.email`."""
+    manifest: Any = copy.deepcopy(dict(built.manifest))
+    node = manifest["nodes"]["model.kigen.stg_members"]
+    node["columns"]["email"] = {"name": "email", "config": {"meta": meta}}
+    return replace(built, manifest=manifest)
+
+
+def test_tag_of_another_kind_than_what_flows_in_is_named(built: Project, sample: House) -> None:
+    problems = (
+        "select table_name, column_name, problem from tags.inherited_columns "
+        "where problem is not null and table_name = 'stg_members'"
+    )
+    found = trace(declared_as(built, {"pii": "user.demographic.gender"}))
+    assert sample.rows(problems) == [("stg_members", "email", "contradicted")]
+    (message,) = [each for each in found.messages if "stg_members.email is declared" in each]
+    assert "inherits user.contact.email (shop.members.email -> " in message
+    # What is wider or narrower agrees, and who has a reason is believed.
+    for meta in (
+        {"pii": "user.contact"},
+        {"pii": "user.demographic.gender", "reason": "The mailbox says which."},
+    ):
+        trace(declared_as(built, meta))
+        assert sample.rows(problems) == [], meta
+
+
+def test_column_that_no_sql_makes_any_more_is_named(built: Project, sample: House) -> None:
+    sample.execute("alter table staging.as_of add column mail varchar")
+    (message,) = trace(built).messages
+    assert message.startswith("staging.as_of.mail stands in the table")
+    assert sample.rows(
+        "select data_category, problem from tags.inherited_columns where column_name = 'mail'"
+    ) == [("user", "left_over")]
+
+
+def test_columns_are_read_in_their_order(built: Project) -> None:
+    """A union, a star and `t(a, b)` go by position."""
+    with connect(built.settings, read_only=True) as connection:
+        schemas, _ = columns_of(connection, built)
+    for table, columns in RAW_TABLES.items():
+        assert list(schemas[f"source.kigen.{table}"]) == list(columns)
+
+
+def test_snapshot_is_traced_by_what_dbt_said_of_it(built: Project, sample: House) -> None:
+    """dbt leaves no compiled file of a snapshot."""
+    manifest: Any = copy.deepcopy(dict(built.manifest))
+    snapshot = copy.deepcopy(manifest["nodes"]["model.kigen.stg_members"])
+    snapshot |= {
+        "unique_id": "snapshot.kigen.members_then", "resource_type": "snapshot", "name": "members_then",
+        "alias": "members_then", "columns": {}, "config": {"materialized": "snapshot", "meta": {}},
+        "depends_on": {"nodes": ["model.kigen.stg_members"], "macros": []},
+    }  # fmt: skip
+    manifest["nodes"][snapshot["unique_id"]] = snapshot
+    with pytest.raises(ProjectError, match="1 models are not compiled, such as members_then"):
+        trace(replace(built, manifest=manifest))
+    (built.settings.target / "run_results_lineage.json").write_text(
+        json.dumps(
+            {
+                "results": [
+                    {
+                        "unique_id": snapshot["unique_id"],
+                        "compiled_code": 'select email from "warehouse"."staging"."stg_members"',
+                    }
+                ]
+            }
+        )
+    )
+    found = trace(replace(built, manifest=manifest))
+    assert [each.column for each in found.undeclared] == ["email"]
 
 
 def test_model_that_cannot_be_read_is_never_skipped(built: Project) -> None:

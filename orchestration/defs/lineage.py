@@ -5,7 +5,7 @@ from typing import Final
 
 import dagster as dg
 
-from orchestration.column_lineage import trace
+from orchestration.column_lineage import COMPILE_STEP, trace
 from orchestration.dbt_process import Dbt, fail_if_any, invoke
 from orchestration.defs.jobs import PURGE_PLAN, governed_keys
 from orchestration.moment import Moment
@@ -35,7 +35,7 @@ def _spec(table: str) -> dg.AssetSpec:
 
 
 @dg.multi_asset(
-    name="lineage",
+    name=COMPILE_STEP,
     specs=[_spec("column_lineage"), _spec("inherited_columns")],
     check_specs=[
         dg.AssetCheckSpec(
@@ -53,7 +53,7 @@ def lineage_of_columns(
     as_of = moment.of(context.run, context.instance)
 
     def compile_all() -> None:
-        arguments = ["compile", "--select", "resource_type:model"]
+        arguments = ["compile", "--select", "resource_type:model", "resource_type:snapshot"]
         fail_if_any(invoke(PROJECT, dbt, context, arguments, as_of, selects=False))
 
     with refusals_as_failures():

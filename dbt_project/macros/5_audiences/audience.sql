@@ -12,6 +12,7 @@
     (which is the contact point's word, then), the flag, and no suppression; every class needs an active record, a subject who has not
     left, and no bar (DESIGN section 5). -#}
 {%- macro audience(subjects, records, purpose, message_class, contact='contact', flag='true', member='true', subject_as='subject_key', contact_as='contact') -%}
+{{- kigen.expect_tags() -}}
 with standings as (
 
     {{ kigen.audience_standings(subjects, records, purpose, message_class, contact, flag, member) | indent(4) }}

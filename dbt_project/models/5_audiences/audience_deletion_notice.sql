@@ -1,6 +1,7 @@
 -- One row per mailbox with a record whose last notice is due: members and guests alike, whatever they
 -- consented to. Never a mailbox that has left, nor one that a request to erase that is not closed is about,
 -- verified or not: who asked to be erased is not asked to come back.
+{{ expect_tags() -}}
 with due as (
 
     select

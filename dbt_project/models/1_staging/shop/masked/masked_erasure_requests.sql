@@ -1,0 +1,1 @@
+{{ masked(source('shop', 'erasure_requests')) }}

@@ -1,0 +1,1 @@
+{{ masked(source('legacy_shop', 'customers')) }}
