@@ -7,6 +7,7 @@ and counts only; a refusal is one sentence, without a traceback.
 
 import getpass
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ from rich.table import Table
 
 from orchestration import processing_record, retention_statement
 from orchestration.approvals import check_words
-from orchestration.column_lineage import EDGES, INHERITED, trace
+from orchestration.column_lineage import trace
 from orchestration.instance import clear_the_way, open_instance, prepare_home, turn
 from orchestration.journal import heads
 from orchestration.keys import read_pads
@@ -33,11 +34,17 @@ from orchestration.refusals import REFUSALS
 from orchestration.report import report
 from orchestration.runs import run_job
 from orchestration.scan.findings import TABLE as FINDINGS
-from orchestration.settings import SettingsError, format_moment, parse_moment
+from orchestration.settings import (
+    PAGES_PORT,
+    REPOSITORY,
+    SettingsError,
+    format_moment,
+    parse_moment,
+)
 from orchestration.simulation import Simulation, forecast_path, show_simulation
 from orchestration.tagging import declare
 from orchestration.tags import PLAN_DIGEST_TAG, PURGE_RUN_TAG
-from orchestration.warehouse import connect
+from orchestration.warehouse import EDGES, INHERITED, connect
 
 app = typer.Typer(
     help="Governs personal data in a warehouse: tag, decide, expire, purge, prove.",
@@ -51,8 +58,9 @@ _STEPS: Final = {
     "tags__scan_findings": "scan",
     "landing": "policy",
     "governed": "governed stages",
-    "lineage": "lineage",
+    "trace_columns": "lineage",
     "tags": "tags",
+    "tags__lineage_page": "lineage page",
     "purge__purge_plan_guard": "guard",
     "purge": "purge",
     "purge__purge_ledger_ledger_chain": "ledger chain",
@@ -259,7 +267,7 @@ def document() -> None:
     """Write the record of processing and the retention statement, by the policy as it is."""
     project = current()
     prepare_home(project.settings)
-    folder = project.settings.home / "documents"
+    folder = project.settings.documents
     groups = retention_statement.gather(project)
     written = (
         *processing_record.write(folder, processing_record.gather(project)),
@@ -276,8 +284,11 @@ def document() -> None:
 def ui(
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 3000,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    pages_port: Annotated[
+        int, typer.Option(help="The port of the pages Dagster links to: lineage, certificates.")
+    ] = PAGES_PORT,
 ) -> None:
-    """Open Dagster's pages."""
+    """Open Dagster's pages, and serve those they link to."""
     settings = current().settings
     home = prepare_home(settings)
     environment = {**os.environ, **settings.environment(), "DAGSTER_HOME": str(home)}
@@ -287,6 +298,14 @@ def ui(
     # As the caller had it: only then is the sample loaded into a default warehouse.
     if not settings.is_warehouse_named:
         del environment["KIGEN_WAREHOUSE"]
+    if pages_port != PAGES_PORT:
+        environment.setdefault("KIGEN_PAGES_URL", f"http://{host}:{pages_port}")
+    # It ends with this process, which becomes Dagster's.
+    subprocess.Popen(
+        [sys.executable, "-m", "orchestration.pages_server", host, str(pages_port)],
+        env=environment,
+        cwd=REPOSITORY,
+    )
     arguments = ["-m", "dagster", "dev", "-m", "orchestration.definitions"]
     os.execve(  # noqa: S606
         sys.executable,

@@ -25,12 +25,16 @@ from orchestration.lineage import (
 )
 from orchestration.project import Project, ProjectError
 from orchestration.translator import meta_of
-from orchestration.warehouse import connect, create_declared, replace_rows
+from orchestration.warehouse import (
+    EDGES,
+    INHERITED,
+    TAGS_SOURCE,
+    connect,
+    create_declared,
+    replace_rows,
+)
 
-EDGES: Final = "column_lineage"
-INHERITED: Final = "inherited_columns"
-
-COMPILE_STEP: Final = "lineage"
+COMPILE_STEP: Final = "trace_columns"
 """The step that compiles, as its results are called after."""
 
 _Row = tuple[str | None, ...]
@@ -71,7 +75,7 @@ def trace(project: Project, compile_all: Callable[[], None] | None = None) -> Tr
         names = _names(project.manifest)
         connection.execute("begin")
         for table in (EDGES, INHERITED):
-            create_declared(connection, project.manifest, "tags", table)
+            create_declared(connection, project.manifest, TAGS_SOURCE, table)
         rows = [_row(edge, names, tags) for edge in edges]
         replace_rows(connection, f"tags.{EDGES}", rows)
         replace_rows(connection, f"tags.{INHERITED}", inherited)
@@ -225,7 +229,7 @@ def _inherited(
     rows: list[_Row] = []
     for model, columns in tags.items():
         for name, column in columns.items():
-            if not column.categories or not column.inherited:
+            if not column.categories or all(origin.length == 1 for origin in column.origins):
                 continue
             problem, message = None, unsaid.get((model, name))
             if message:
@@ -265,7 +269,11 @@ def _left_over(project: Project, lineages: Iterable[ModelLineage]) -> list[_Row]
 def _contradicts(node: Mapping[str, Any], column: ColumnTags) -> bool:
     """Whether what is declared is of another kind than all that flows in, without a reason."""
     described = {name.lower(): each for name, each in node["columns"].items()}
-    if not column.is_declared or meta_of(described.get(column.column, {})).get("reason"):
+    if (
+        not column.is_declared
+        or not column.inherited
+        or meta_of(described.get(column.column, {})).get("reason")
+    ):
         return False
     if any(origin.coarsened_from for origin in column.origins):
         return False

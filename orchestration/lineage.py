@@ -32,6 +32,9 @@ from orchestration.fideslang_keys import DATA_CATEGORIES
 PSEUDONYMOUS: Final = "user.unique_id.pseudonymous"
 """What a hash of personal data is."""
 
+UNIQUE_ID: Final = "user.unique_id"
+"""What the column holds that a source names as the subject of its rows."""
+
 TaggedBy = Literal["declared", "inherited"]
 
 
@@ -1928,8 +1931,12 @@ def _roots(
 ) -> Iterator[tuple[_Source, tuple[Origin, ...]]]:
     seeds = (n for n in manifest["nodes"].values() if n["resource_type"] == "seed")
     for node in itertools.chain(manifest.get("sources", {}).values(), seeds):
+        subject = _kigen(node, "subject")
         for name, described in (node.get("columns") or {}).items():
             category = _meta(described, "pii")
+            if category is None and name == subject:
+                # Whom a row is about is a tag of its own.
+                category = UNIQUE_ID
             if category is None or category == NOT_PERSONAL:
                 continue
             if not _is_category(category):

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, overload
+from urllib.parse import quote
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
+
+
+PAGES_PORT: Final = 3001
+PAGES_URL: Final = f"http://127.0.0.1:{PAGES_PORT}"
 
 
 class SettingsError(ValueError):
@@ -29,6 +34,8 @@ class Settings:
     """The folder of the dbt project."""
     warehouse_key: Path | None
     """The file of the key the warehouse is encrypted with; None where it is not encrypted."""
+    pages_url: str = PAGES_URL
+    """Where the pages are served that Dagster links to."""
 
     @classmethod
     def from_env(
@@ -68,6 +75,7 @@ class Settings:
             is_as_of_named=bool(moment),
             project=project,
             warehouse_key=_path(variables, "KIGEN_WAREHOUSE_KEY", None),
+            pages_url=(variables.get("KIGEN_PAGES_URL") or PAGES_URL).rstrip("/"),
         )
 
     @property
@@ -89,6 +97,15 @@ class Settings:
     def erasure_record(self) -> Path:
         """What was erased last, and since when something is deleted and not yet erased."""
         return self.home / "erasure.json"
+
+    @property
+    def documents(self) -> Path:
+        """What is made for people: the record of processing, the lineage."""
+        return self.home / "documents"
+
+    def page_url(self, *parts: str) -> str:
+        """Return where `kigen ui` serves a file of KIGEN_HOME, by default."""
+        return "/".join((self.pages_url, *map(quote, parts)))
 
     @property
     def sample(self) -> Path:

@@ -7,6 +7,8 @@ from typing import Any, Final
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject
 
+from orchestration.known_columns import Known, last_known
+from orchestration.settings import Settings
 from orchestration.warehouse import MEMORY_SCHEMA, TAGS_SOURCE, is_own_source
 
 RAW_GROUP: Final = "raw"
@@ -21,6 +23,9 @@ SCAN_FINDINGS: Final = dg.AssetKey([TAGS_SOURCE, "scan_findings"])
 COLUMN_LINEAGE: Final = dg.AssetKey([TAGS_SOURCE, "column_lineage"])
 INHERITED_COLUMNS: Final = dg.AssetKey([TAGS_SOURCE, "inherited_columns"])
 """What the step writes that follows every column through the models, back to a raw one."""
+
+LINEAGE_PAGE: Final = dg.AssetKey([TAGS_SOURCE, "lineage_page"])
+"""The step that writes the page of the column graph."""
 
 LAST_RUN: Final = dg.AssetKey(["purge", "last_run"])
 """The step that notes what a purge left behind, for the next to be compared with."""
@@ -63,17 +68,26 @@ class KigenTranslator(DagsterDbtTranslator):
         return [str(owner)] if owner else None
 
     def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the default metadata, with the data category on each column."""
-        declared = {
-            name: (column.get("data_type") or "", column.get("description") or "", tags)
-            for name, column in dbt_resource_props["columns"].items()
-            if (tags := column_tags(column)) is not None
+        """Return the default metadata, with what the last run knew of each column."""
+        props = dbt_resource_props
+        place = (str(props["schema"]), str(props.get("identifier") or props.get("alias")))
+        known = {
+            column: each
+            for (*table, column), each in last_known(Settings.from_env()).items()
+            if (*table,) == place
         }
-        metadata = dict(super().get_metadata(dbt_resource_props))
-        if declared:
-            metadata["dagster/column_schema"] = table_schema(
-                (name, *described) for name, described in declared.items()
-            )
+        metadata = dict(super().get_metadata(props))
+        described = [
+            described_column(name, column.get("data_type") or "", column, known.get(name))
+            for name, column in props["columns"].items()
+        ]
+        described += [
+            described_column(name, "", {}, each)
+            for name, each in known.items()
+            if name not in props["columns"]
+        ]
+        if described:
+            metadata["dagster/column_schema"] = table_schema(described)
         return metadata
 
     def get_asset_spec(
@@ -172,6 +186,15 @@ def column_tags(column: Mapping[str, Any]) -> dict[str, str]:
     if category and category != "none":
         tags["data_category"] = str(category)
     return tags
+
+
+def described_column(
+    name: str, kind: str, declared: Mapping[str, Any], known: Known | None
+) -> tuple[str, str, str, dict[str, str]]:
+    """Return name, type, description and tags of a column, as Dagster shows it."""
+    texts = (declared.get("description") or "", known.text if known else "")
+    tags = {**(known.tags if known else {}), **column_tags(declared)}
+    return name, kind, " ".join(filter(None, texts)), tags
 
 
 def table_schema(columns: Iterable[tuple[str, str, str, dict[str, str]]]) -> dg.TableSchema:

@@ -25,6 +25,10 @@ MEMORY_SCHEMA: Final = "memory"
 TAGS_SOURCE: Final = "tags"
 """The source of the tables that the scan and the lineage write."""
 
+EDGES: Final = "column_lineage"
+INHERITED: Final = "inherited_columns"
+"""Its tables that the lineage writes: flows of values, and what inherits personal data."""
+
 _ROWS_AT_ONCE: Final = 200
 
 _RESERVED: Final = frozenset({"kigen_key", "memory", "system", "temp"})

@@ -59,9 +59,13 @@ def test_first_run_purges_the_sample_and_every_proof_holds(nights: list[Night]) 
     steps = re.findall(r"^  (\w+) +(.+?) +[\d.]+ s$", first.stdout, flags=re.MULTILINE)
     assert steps == [
         ("done", "raw tables"),
+        ("done", "scan"),
         ("done", "policy"),
         ("done", "governed stages"),
+        ("done", "lineage"),
+        ("done", "tags"),
         ("done", "guard"),
+        ("done", "lineage page"),
         ("done", "purge"),
         ("done", "ledger chain"),
         ("done", "governed stages"),

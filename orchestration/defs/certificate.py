@@ -41,6 +41,9 @@ def certificate(context: dg.AssetExecutionContext, moment: Moment) -> dg.Materia
     own = written[-1]
     context.instance.add_run_tags(context.run.run_id, {CERTIFICATE_TAG: own.name})
     metadata: dict[str, Any] = {
+        "certificate": dg.MetadataValue.url(
+            PROJECT.settings.page_url("certificates", own.page_path.name)
+        ),
         "page": dg.MetadataValue.path(str(own.page_path)),
         "json": dg.MetadataValue.path(str(own.json_path)),
         "digest": own.digest,

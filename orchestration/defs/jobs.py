@@ -13,6 +13,7 @@ from orchestration.translator import (
     ERASED_FILE,
     INHERITED_COLUMNS,
     LAST_RUN,
+    LINEAGE_PAGE,
     RAW_TABLES,
     SCAN_FINDINGS,
     KigenTranslator,
@@ -75,9 +76,14 @@ def governed_keys() -> list[dg.AssetKey]:
     return _keys("governed")
 
 
+def tags_keys() -> list[dg.AssetKey]:
+    """Return what reads the findings and the lineage."""
+    return _keys("tags")
+
+
 _LANDING = dg.AssetSelection.assets(RAW_TABLES, SCAN_FINDINGS, *_keys("landing"))
 _GOVERNED = dg.AssetSelection.assets(*governed_keys())
-_TAGS = dg.AssetSelection.assets(COLUMN_LINEAGE, INHERITED_COLUMNS, *_keys("tags"))
+_TAGS = dg.AssetSelection.assets(COLUMN_LINEAGE, INHERITED_COLUMNS, LINEAGE_PAGE, *tags_keys())
 _PURGE = dg.AssetSelection.assets(*_keys("purge"))
 _PROOFS_AFTER = dg.AssetSelection.assets(LAST_RUN, ERASED_FILE, CERTIFICATE, *_keys("proofs_after"))
 

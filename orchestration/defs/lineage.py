@@ -7,11 +7,16 @@ import dagster as dg
 
 from orchestration.column_lineage import COMPILE_STEP, trace
 from orchestration.dbt_process import Dbt, fail_if_any, invoke
-from orchestration.defs.jobs import PURGE_PLAN, governed_keys
+from orchestration.defs.jobs import PURGE_PLAN, governed_keys, tags_keys
 from orchestration.moment import Moment
 from orchestration.project import current
 from orchestration.refusals import refusals_as_failures
-from orchestration.translator import COLUMN_LINEAGE, INHERITED_COLUMNS, KigenTranslator
+from orchestration.translator import (
+    COLUMN_LINEAGE,
+    INHERITED_COLUMNS,
+    LINEAGE_PAGE,
+    KigenTranslator,
+)
 from orchestration.warehouse import TAGS_SOURCE
 
 PROJECT = current()
@@ -53,7 +58,7 @@ def lineage_of_columns(
     as_of = moment.of(context.run, context.instance)
 
     def compile_all() -> None:
-        arguments = ["compile", "--select", "resource_type:model", "resource_type:snapshot"]
+        arguments = ["compile", "--select", "resource_type:model resource_type:snapshot"]
         fail_if_any(invoke(PROJECT, dbt, context, arguments, as_of, selects=False))
 
     with refusals_as_failures():
@@ -75,6 +80,8 @@ def lineage_of_columns(
 
 lineage = dg.define_asset_job(
     LINEAGE,
-    selection=dg.AssetSelection.assets(COLUMN_LINEAGE, INHERITED_COLUMNS),
+    selection=dg.AssetSelection.assets(
+        COLUMN_LINEAGE, INHERITED_COLUMNS, LINEAGE_PAGE, *tags_keys()
+    ),
     description="Read which column comes from which, and what inherits personal data.",
 )

@@ -8,6 +8,7 @@ from dagster_dbt import dbt_assets
 
 from orchestration.dbt_process import Dbt, build
 from orchestration.facts import facts_of
+from orchestration.known_columns import keep
 from orchestration.moment import Moment
 from orchestration.project import current
 from orchestration.refusals import refusals_as_failures
@@ -38,6 +39,7 @@ def tags(context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment) -> Iterato
         if group_of(source) != TAGS_SOURCE
     }
     with refusals_as_failures():
+        keep(PROJECT)
         facts = facts_of(PROJECT, sources)
     for unique_id, metadata in facts.items():
         key = KigenTranslator().get_asset_key(sources[unique_id])
