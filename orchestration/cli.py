@@ -21,7 +21,7 @@ from dagster import DagsterEvent, DagsterEventType
 from rich.console import Console
 from rich.table import Table
 
-from orchestration import processing_record, retention_statement
+from orchestration import retention_statement
 from orchestration.approvals import check_words
 from orchestration.column_lineage import trace
 from orchestration.instance import clear_the_way, open_instance, prepare_home, turn
@@ -250,8 +250,9 @@ def lineage(verbose: Verbose = False) -> None:
 
 
 @app.command()
-def tag() -> None:
+def tag(verbose: Verbose = False) -> None:
     """Write the declarations that `kigen lineage` misses into the YAML of the models."""
+    _change("lineage", {}, is_verbose=verbose)
     project = current()
     with turn(project.settings, lambda message: None):
         written = declare(project, trace(project).undeclared)
@@ -263,18 +264,12 @@ def tag() -> None:
 
 
 @app.command()
-def document() -> None:
-    """Write the record of processing and the retention statement, by the policy as it is."""
+def document(verbose: Verbose = False) -> None:
+    """Write the record of processing, the retention statement and the personal columns."""
+    _change("document", {}, is_verbose=verbose)
     project = current()
-    prepare_home(project.settings)
-    folder = project.settings.documents
-    groups = retention_statement.gather(project)
-    written = (
-        *processing_record.write(folder, processing_record.gather(project)),
-        *retention_statement.write(folder, groups),
-    )
     console = Console(file=sys.stdout)
-    for path in written:
+    for path in sorted(project.settings.documents.iterdir()):
         console.print(str(path), markup=False, highlight=False, soft_wrap=True)
     for missing in retention_statement.missing_words(project):
         console.print(f"To be worded: {missing}", style="yellow", markup=False, soft_wrap=True)

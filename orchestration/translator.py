@@ -27,6 +27,9 @@ INHERITED_COLUMNS: Final = dg.AssetKey([TAGS_SOURCE, "inherited_columns"])
 LINEAGE_PAGE: Final = dg.AssetKey([TAGS_SOURCE, "lineage_page"])
 """The step that writes the page of the column graph."""
 
+DOCUMENTS: Final = dg.AssetKey([TAGS_SOURCE, "documents"])
+"""The step that writes what is for people to read and publish."""
+
 LAST_RUN: Final = dg.AssetKey(["purge", "last_run"])
 """The step that notes what a purge left behind, for the next to be compared with."""
 
