@@ -23,7 +23,7 @@ from rich.table import Table
 
 from orchestration import retention_statement
 from orchestration.approvals import check_words
-from orchestration.column_lineage import trace
+from orchestration.column_lineage import read_target, trace
 from orchestration.instance import clear_the_way, open_instance, prepare_home, turn
 from orchestration.journal import heads
 from orchestration.keys import read_pads
@@ -37,6 +37,7 @@ from orchestration.scan.findings import TABLE as FINDINGS
 from orchestration.settings import (
     PAGES_PORT,
     REPOSITORY,
+    Settings,
     SettingsError,
     format_moment,
     parse_moment,
@@ -224,8 +225,19 @@ def scan(
 
 
 @app.command()
-def lineage(verbose: Verbose = False) -> None:
+def lineage(
+    target: Annotated[
+        str,
+        typer.Option(
+            help="The target folder of any other dbt project on KIGEN_WAREHOUSE: only look at it."
+        ),
+    ] = "",
+    verbose: Verbose = False,
+) -> None:
     """Trace every column of every model; keep tags.column_lineage, name what inherits unsaid."""
+    if target:
+        _look_at(Path(target).expanduser().absolute())
+        return
     _change("lineage", {}, is_verbose=verbose)
     console = Console(file=sys.stdout)
     with connect(current().settings, read_only=True) as connection:
@@ -246,6 +258,30 @@ def lineage(verbose: Verbose = False) -> None:
     )
     if wrong:
         console.print("`kigen tag` declares what is not declared.")
+        raise typer.Exit(1)
+
+
+def _look_at(target: Path) -> None:
+    """Print what the lineage of another project says; exit 1 where something is not declared."""
+    found = read_target(target, Settings.from_env().warehouse)
+    console = Console(file=sys.stdout)
+    personal = 0
+    for columns in found.tags.values():
+        for column in columns.values():
+            if not column.categories:
+                continue
+            personal += 1
+            paths = sorted({" -> ".join(origin.path) for origin in column.origins}, key=len)
+            what = f"{', '.join(column.categories)} ({column.tagged_by})"
+            console.print(f"{paths[0]}: {what}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"{len(found.tags)} models; {personal} of their columns are personal, and "
+        f"{len(found.undeclared)} of these do not say so.",
+        highlight=False,
+    )
+    for each in found.undeclared:
+        console.print(each.message, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    if found.undeclared:
         raise typer.Exit(1)
 
 

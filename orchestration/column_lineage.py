@@ -31,6 +31,7 @@ from orchestration.warehouse import (
     TAGS_SOURCE,
     connect,
     create_declared,
+    patiently,
     replace_rows,
 )
 
@@ -66,7 +67,7 @@ def trace(project: Project, compile_all: Callable[[], None] | None = None) -> Tr
     _expect_built(project)
     compiled = _compiled(project, compile_all)
     with connect(project.settings, read_only=False) as connection:
-        schemas, externals = _columns(connection, project)
+        schemas, externals = _columns(connection, project.manifest)
         lineages = read_lineage(project.manifest, compiled, schemas, externals)
         tags = inherit(project.manifest, lineages)
         edges = [edge for lineage in lineages.values() for edge in lineage.edges]
@@ -90,6 +91,45 @@ def trace(project: Project, compile_all: Callable[[], None] | None = None) -> Tr
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the lineage says of the models of a project that Kigen does not run."""
+
+    lineages: Mapping[str, ModelLineage]
+    tags: Mapping[str, Mapping[str, ColumnTags]]
+    undeclared: tuple[Undeclared, ...]
+
+
+def read_target(target: Path, warehouse: Path) -> Reading:
+    """Read the lineage of any dbt project that was built on a DuckDB file.
+
+    `target` is the folder where dbt left manifest.json and the compiled SQL. Nothing is written,
+    and no policy is asked for. Raises ProjectError where something is missing, LineageError
+    where a model cannot be read or a tag cannot stand.
+    """
+    try:
+        manifest = json.loads((target / "manifest.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise ProjectError(
+            f"{target} has no manifest.json that can be read ({type(error).__name__}); name the "
+            "target folder of a dbt project that was built."
+        ) from None
+    if not warehouse.exists():
+        raise ProjectError(f"There is no warehouse {warehouse}; set KIGEN_WAREHOUSE.")
+    compiled = {}
+    for unique_id, node in manifest["nodes"].items():
+        if node["resource_type"] in ("model", "snapshot"):
+            file = target / "compiled" / node["package_name"] / Path(node["original_file_path"])
+            text = node.get("compiled_code") or (file.read_text("utf-8") if file.exists() else None)
+            if text is not None:
+                compiled[unique_id] = text
+    with patiently(warehouse, lambda: duckdb.connect(str(warehouse), read_only=True)) as connection:
+        schemas, externals = _columns(connection, manifest)
+    lineages = read_lineage(manifest, compiled, schemas, externals)
+    tags = inherit(manifest, lineages)
+    return Reading(lineages, tags, undeclared(tags))
+
+
 def common_category(categories: tuple[str, ...]) -> str:
     """Return the narrowest category that all of these are of."""
     common = []
@@ -106,7 +146,7 @@ def _expect_built(project: Project) -> None:
     built: set[str] = set()
     if warehouse.exists():
         with connect(project.settings, read_only=True) as connection:
-            schemas, _ = _columns(connection, project, with_declared=False)
+            schemas, _ = _columns(connection, project.manifest, with_declared=False)
             built = {name for name in schemas if name.startswith("model.")}
     if not built:
         raise ProjectError(f"No model is built in {warehouse} yet; `kigen plan` builds them.")
@@ -156,7 +196,10 @@ def _read_compiled(project: Project, nodes: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _columns(
-    connection: duckdb.DuckDBPyConnection, project: Project, *, with_declared: bool = True
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Mapping[str, Any],
+    *,
+    with_declared: bool = True,
 ) -> tuple[dict[str, dict[str, str]], dict[str, list[str]]]:
     """Return the columns of sources, seeds and models, and of tables that are none of these.
 
@@ -171,8 +214,8 @@ def _columns(
         "order by database_name, schema_name, table_name, column_index"
     ).fetchall():
         there[schema, table][column] = data_type
-    names = _names(project.manifest)
-    nodes = {**project.manifest["sources"], **project.manifest["nodes"]}
+    names = _names(manifest)
+    nodes = {**manifest["sources"], **manifest["nodes"]}
     schemas = {unique_id: there[name] for unique_id, name in names.items() if name in there}
     if with_declared:
         for unique_id in names.keys() - schemas.keys():

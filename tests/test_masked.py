@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from orchestration.keys import digest, read_pads
 from tests.conftest import T
 from tests.faults import RAW
@@ -119,14 +121,48 @@ def test_column_that_looks_personal_and_is_not_declared_is_not_shown(sample: Hou
     assert sample.rows(shown) == [(0,)]
 
 
-def test_unknown_mask_is_refused_when_it_is_built(sample: House, tmp_path: Path) -> None:
+def edited(tmp_path: Path, file: str, old: str, new: str) -> Path:
+    """The project in a copy, with a change."""
     project = tmp_path / "dbt_project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     (tmp_path / "seeds").symlink_to(REPOSITORY / "seeds")
-    sources = project / "models" / "1_staging" / "shop" / "_shop__sources.yml"
-    sources.write_text(sources.read_text().replace("mask: pseudonym", "mask: hash"))
-    built = House(sample.home, project).dbt("run", "--select", "masked_members", as_of=T)
-    assert not built.success
-    assert "mask 'hash' is unknown; allowed: none, null, prefix" in str(
-        [result.message for result in built.result.results]
+    path = project / "models" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return project
+
+
+SOURCES = "1_staging/shop/_shop__sources.yml"
+AUDIENCES = "5_audiences/shop/_audiences_shop__models.yml"
+
+
+@pytest.mark.parametrize(
+    ("model", "file", "old", "new", "said"),
+    [
+        (
+            "masked_members", SOURCES, "mask: pseudonym", "mask: hash",
+            "mask 'hash' is unknown; allowed: none, null, prefix",
+        ),
+        (
+            "audience_newsletter_email", AUDIENCES, "config: {meta: {pii: user.privacy_preferences}}", "",
+            "Audience audience_newsletter_email: column granted_at has no tag; give meta.pii",
+        ),
+        (
+            "audience_newsletter_email", AUDIENCES, "pii: user.privacy_preferences", "pii: none",
+            "Audience audience_newsletter_email: column granted_at has no tag; give meta.pii",
+        ),
+        (
+            "audience_newsletter_email", AUDIENCES, "contract: {enforced: true}", "contract: {enforced: false}",
+            "Audience audience_newsletter_email has no enforced contract",
+        ),
+    ],
+)  # fmt: skip
+def test_dbt_alone_refuses_to_build_it(
+    sample: House, tmp_path: Path, model: str, file: str, old: str, new: str, said: str
+) -> None:
+    built = House(sample.home, edited(tmp_path, file, old, new)).dbt(
+        "run", "--select", model, as_of=T
     )
+    assert not built.success
+    assert said in str([result.message for result in built.result.results])

@@ -130,7 +130,7 @@ def test_edges_are_those_of_dagster_dbt_without_what_is_only_asked(
     assert {column for column, *_ in theirs - ours} == ONLY_CONDITIONS[name]
 
 
-def test_undeclared_columns_are_named_with_their_way(built: Project) -> None:
+def test_undeclared_columns_are_named_with_their_way(built: Project, sample: House) -> None:
     manifest: Any = copy.deepcopy(dict(built.manifest))
     node = manifest["nodes"]["model.kigen.stg_members"]
     node["columns"]["email"] = {"name": "email", "meta": {}, "config": {"meta": {}}}
@@ -138,6 +138,73 @@ def test_undeclared_columns_are_named_with_their_way(built: Project) -> None:
     (message,) = [each.message for each in found if each.model.endswith(".stg_members")]
     assert "shop.members.email" in message
     assert "stg_members.email" in message
+    # A proof says the same, and `kigen run` tells it.
+    assert sample.rows(
+        "select problem, message from proofs.proof_inherited_column_undeclared "
+        "where table_name = 'stg_members'"
+    ) == [("undeclared", message)]
+
+
+OTHER_PROJECT = {
+    "dbt_project.yml": """
+name: other
+version: 1.0.0
+config-version: 2
+profile: other
+models: {other: {+materialized: table}}
+""",
+    "profiles.yml": """
+other:
+  target: dev
+  outputs: {dev: {type: duckdb, path: "{{ env_var('KIGEN_WAREHOUSE') }}"}}
+""",
+    "models/people.yml": """
+sources:
+  - name: raw
+    tables:
+      - name: people
+        columns:
+          - {name: mail, config: {meta: {pii: user.contact.email}}}
+models:
+  - name: contacts
+    columns:
+      - {name: address, config: {meta: {pii: user.contact.email}}}
+""",
+    "models/contacts.sql": "select mail as address, joined from {{ source('raw', 'people') }}",
+    "models/keys.sql": "select sha256(lower(address)) as key, count(*) as n from {{ ref('contacts') }} group by 1",
+}
+"""A project that knows nothing of Kigen but the tags."""
+
+
+def test_any_other_project_can_be_looked_at_by_its_target_folder(tmp_path: Path) -> None:
+    """It needs no policy and changes nothing; what dbt left of a build is enough."""
+    for name, text in OTHER_PROJECT.items():
+        (tmp_path / "other" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "other" / name).write_text(text)
+    house = House(tmp_path / "data", tmp_path / "other")
+    house.home.mkdir()
+    house.execute(
+        "create schema raw",
+        "create table raw.people as select 'a@example.com' as mail, 1 as joined",
+    )
+    house.dbt("build")
+    target, told = house.home / "target", {"KIGEN_WAREHOUSE": str(house.warehouse)}
+    before, home = house.warehouse.read_bytes(), tmp_path / "none"
+
+    said = call("lineage", "--target", str(target), home=home, **told)
+    assert said.returncode == 1, said.stdout + said.stderr
+    assert said.stdout.splitlines() == [
+        "raw.people.mail -> main.contacts.address: user.contact.email (declared)",
+        "raw.people.mail -> main.contacts.address -> main.keys.key: user.unique_id.pseudonymous (inherited)",
+        "2 models; 2 of their columns are personal, and 1 of these do not say so.",
+        "raw.people.mail -> contacts.address -> keys.key inherits user.unique_id.pseudonymous and is not "
+        "declared; give the column pii, or pii: none with a reason",
+    ]
+    said = call("lineage", "--target", str(house.home), home=home, **told)
+    assert said.returncode == 1
+    assert "has no manifest.json that can be read" in said.stderr
+    assert house.warehouse.read_bytes() == before
+    assert not home.exists()
 
 
 def declared_as(built: Project, meta: dict[str, str]) -> Project:
@@ -178,7 +245,7 @@ def test_column_that_no_sql_makes_any_more_is_named(built: Project, sample: Hous
 def test_columns_are_read_in_their_order(built: Project) -> None:
     """A union, a star and `t(a, b)` go by position."""
     with connect(built.settings, read_only=True) as connection:
-        schemas, _ = columns_of(connection, built)
+        schemas, _ = columns_of(connection, built.manifest)
     for table, columns in RAW_TABLES.items():
         assert list(schemas[f"source.kigen.{table}"]) == list(columns)
 
