@@ -11,13 +11,22 @@ import pytest
 from orchestration.fideslang_keys import DATA_CATEGORIES
 from orchestration.project import Project
 from orchestration.scan.findings import ScanError, scan
-from orchestration.scan.names import is_row_a_person, read_column, table_is_about, words_of
+from orchestration.scan.names import (
+    is_row_a_person,
+    read_column,
+    read_columns,
+    table_is_about,
+    words_of,
+)
 from orchestration.scan.scanner import Finding, scan_schema
 from orchestration.scan.values import (
     SHAPES,
+    has_iban_length,
     is_card,
+    is_east_asian_name,
     is_given_name,
     is_iban,
+    is_international_phone,
     is_japanese_name,
     is_national_number,
 )
@@ -28,19 +37,20 @@ from tests.scan_set import Labelled, load, score
 
 FLOORS = {
     "user.contact.email": 0.95,
-    "user.contact.phone_number": 0.88,
-    "user.financial.bank_account": 0.95,
-    "user.financial.credit_card": 0.85,
-    "user.name": 0.9,
-    "user.name.first": 0.75,
-    "user.name.last": 0.85,
-    "user.demographic.date_of_birth": 0.9,
-    "user.demographic.gender": 0.9,
-    "user.contact.address.street": 0.85,
-    "user.contact.address.postal_code": 0.85,
-    "user.contact.address.city": 0.8,
-    "user.government_id.national_identification_number": 0.85,
-    "user.device.ip_address": 0.9,
+    "user.contact.phone_number": 0.95,
+    "user.financial.bank_account": 0.97,
+    "user.financial.credit_card": 0.97,
+    "user.name": 0.95,
+    "user.name.first": 0.95,
+    "user.name.last": 0.94,
+    "user.demographic.date_of_birth": 0.95,
+    "user.demographic.gender": 0.95,
+    "user.contact.address.street": 0.9,
+    "user.contact.address.postal_code": 0.97,
+    "user.contact.address.city": 0.9,
+    "user.government_id.national_identification_number": 0.89,
+    "user.device.ip_address": 0.97,
+    "user.unique_id": 0.92,
 }
 """The least F1 by category, of both halves of the set, debatable labels left out."""
 
@@ -82,8 +92,8 @@ def test_scores_stay_above_their_floors(
     by_category = {
         name: (each.precision, each.recall, each.f1) for name, each in scores.by_category.items()
     }
-    assert scores.binary.f1 >= 0.94, by_category
-    assert scores.binary.precision >= 0.94, by_category
+    assert scores.binary.f1 >= 0.95, by_category
+    assert scores.binary.precision >= 0.96, by_category
     low = {
         name: by_category[name] for name, floor in FLOORS.items() if by_category[name][2] < floor
     }
@@ -141,6 +151,29 @@ def test_names_are_cut_into_words(name: str, words: tuple[str, ...]) -> None:
         ("apellido1", "user.name.last"),
         ("customer_no", "user.unique_id"),
         ("客户编号", "user.unique_id"),
+        # A letter of the table, two words in one, and a common word beside a noun for a person.
+        ("K_Gebdat", "user.demographic.date_of_birth"),
+        ("billingcity", "user.contact.address.city"),
+        ("cust_first", "user.name.first"),
+        ("num_telefono", "user.contact.phone_number"),
+        # Nouns whose ends bend.
+        ("id_zakaznika", "user.unique_id"),
+        ("код_клиента", "user.unique_id"),
+        # Whose it is, and what.
+        ("recipient_phone", "user.contact.phone_number"),
+        ("consignee_addr", "user.contact.address"),
+        ("配送先電話", "user.contact.phone_number"),
+        ("個人番号", "user.government_id.national_identification_number"),
+        # A few languages more.
+        ("příjmení", "user.name.last"),
+        ("fødselsdato", "user.demographic.date_of_birth"),
+        ("syntymäaika", "user.demographic.date_of_birth"),
+        ("irányítószám", "user.contact.address.postal_code"),
+        ("ngay_sinh", "user.demographic.date_of_birth"),
+        ("επώνυμο", "user.name.last"),
+        ("رقم الهاتف", "user.contact.phone_number"),
+        ("תאריך לידה", "user.demographic.date_of_birth"),
+        ("जन्म तिथि", "user.demographic.date_of_birth"),
     ],
 )
 def test_names_say_their_category(name: str, category: str) -> None:
@@ -157,6 +190,8 @@ def test_names_say_their_category(name: str, category: str) -> None:
         "last_commit_sha",
         "count",
         "hostname_x_y",
+        "number_of_students",
+        "elevation",
         "ürün_adı",
     ],
 )
@@ -168,12 +203,21 @@ def test_names_about_something_else_say_nothing_sure(name: str) -> None:
     ] == []
 
 
+def test_letters_of_the_table_before_a_name_are_left_out() -> None:
+    read = read_columns("student", ["sno", "sname", "ssex", "sage", "sdept"])
+    assert {name: each[0].category for name, each in read.items() if each} == {
+        "sno": "user.unique_id", "sname": "user.name", "ssex": "user.demographic.gender",
+        "sage": "user.demographic.age_range",
+    }  # fmt: skip
+    assert read_columns("parts", ["ssex", "weight"])["ssex"] == ()
+
+
 @pytest.mark.parametrize(
     ("table", "about"),
     [
         ("customers", "persons"), ("m_kaiin", "persons"), ("顧客マスタ", "persons"), ("bank_marketing", "unknown"),
         ("airports", "things"), ("store_list", "things"), ("店舗", "things"), ("t1", "unknown"),
-        ("Mitarbeiter", "persons"),
+        ("Mitarbeiter", "persons"), ("zákazníci", "persons"), ("siparişler", "persons"),
     ],
 )  # fmt: skip
 def test_tables_are_about_persons_or_things(table: str, about: str) -> None:
@@ -196,6 +240,12 @@ def test_check_digits() -> None:
     assert not is_iban("DE88 3704 0044 0532 0130 00")
     assert is_national_number("390.533.447-05")
     assert not is_national_number("390.533.447-06")
+    assert has_iban_length("NL91ABNA0417164301")
+    assert not has_iban_length("NL91ABNA04171643")
+    assert is_international_phone("+44 20 7946 0000")
+    assert not is_international_phone("+44 1")
+    assert is_east_asian_name("김민수")
+    assert not is_east_asian_name("表示")
     assert is_japanese_name("山田 太郎")
     assert is_japanese_name("佐藤花子")
     assert not is_japanese_name("東京都")
@@ -233,6 +283,16 @@ def test_values_overrule_a_name_they_do_not_fit() -> None:
     assert [each.is_personal for each in found.values()] == [False] * 4
 
 
+def test_values_that_are_few_or_short_are_what_they_can_be() -> None:
+    """Two words are no names of contacts, a plate has few digits, and a remark in kanji few letters."""
+    found = found_in(
+        "create table customers as select if(i % 2 = 0, 'phone', 'letter') as contact, "
+        "'AB' || (10 + i) || ' XYZ' as license_plate, if(i % 2 = 0, '要連絡', '重要') as 備考 "
+        "from range(60) t(i)"
+    )
+    assert {name for name, each in found.items() if each.is_personal} == {"license_plate", "備考"}
+
+
 def test_plain_digits_need_more_than_a_checksum() -> None:
     """Numbers that happen to pass Luhn are cards only where nothing else is said of them."""
     cards = "from (values ('4111111111111111'), ('5500005555555559'), ('4012888888881881')) t(v)"
@@ -241,6 +301,68 @@ def test_plain_digits_need_more_than_a_checksum() -> None:
         "part_no": False, "serial": False, "c1": True,
     }  # fmt: skip
     assert found["c1"].data_category == "user.financial.credit_card"
+
+
+def test_words_of_several_languages_need_a_table_of_persons() -> None:
+    rows = "(ad varchar, adres varchar); insert into {} values ('Kalem', 'Depo 1'), ('Defter', 'Raf 2')"
+    things = found_in("create table urunler " + rows.format("urunler"))
+    persons = found_in("create table musteriler " + rows.format("musteriler"))
+    assert [each.is_personal for each in things.values()] == [False, False]
+    assert [each.is_personal for each in persons.values()] == [True, True]
+
+
+def test_telephones_are_known_by_the_numbers_a_country_gives_out() -> None:
+    """Of a name that says nothing; as many digits of a product are none."""
+    found = found_in(
+        "create table t as select '+1 212 736 ' || (5000 + i) as reachable, '0' || (312345600 + i) as c1, "
+        "'03-3580-' || (3311 + i) as f2, '9' || (912345600 + i) as c3, "
+        "'ordr' as kind from range(40) t(i)"
+    )
+    assert {name for name, each in found.items() if each.is_personal} == {"reachable", "f2"}
+
+
+def test_numbers_with_a_birth_date_in_them_name_persons() -> None:
+    found = found_in(
+        "create table t as select (110101199003070000 + i)::bigint as card, "
+        "'900307-1' || (100000 + i) as k, 110101199099070000 + i as other from range(40) t(i)"
+    )
+    assert {name for name, each in found.items() if each.is_personal} == {"card", "k"}
+
+
+def test_a_word_for_a_person_is_a_name_or_a_key_by_its_values() -> None:
+    found = found_in(
+        "create table shipments as select 'Anna Schmidt' as driver, 7 + i as customer, "
+        "'route ' || (10 + i) as coach from range(20) t(i)"
+    )
+    assert {name: each.data_category for name, each in found.items() if each.is_personal} == {
+        "driver": "user.name", "customer": "user.unique_id",
+    }  # fmt: skip
+
+
+def test_customers_that_are_companies_are_not_personal_but_whom_one_calls_is() -> None:
+    found = found_in(
+        "create table customers as select 'Kanso ' || i || ' Ltd.' as customer_name, 'Leeds' as city, "
+        "'Schmidt' as contact_last_name, 'Anna' as contact_first_name from range(20) t(i)"
+    )
+    assert {name for name, each in found.items() if each.is_personal} == {
+        "contact_last_name", "contact_first_name",
+    }  # fmt: skip
+
+
+def test_a_place_beside_the_key_of_a_person_is_where_that_person_was() -> None:
+    columns = "35.6 + i / 1e4 as latitude, 139.7 + i / 1e4 as longitude from range(20) t(i)"
+    tracked = found_in(f"create table t as select i as user_id, {columns}")
+    assert tracked["latitude"].is_personal
+    assert not found_in(f"create table t as select {columns}")["latitude"].is_personal
+
+
+def test_names_with_a_patronymic_need_no_name_of_a_column() -> None:
+    found = found_in(
+        "create table t as select 'Петров Ярослав Иванович' as x7, 'Парк Горького' as y7, i "
+        "from range(20) t(i)"
+    )
+    assert found["x7"].data_category == "user.name"
+    assert not found["y7"].is_personal
 
 
 def test_odd_tables_are_scanned_too() -> None:

@@ -8,7 +8,7 @@ shape calls for it some distinct values, whose check digits are tried and which 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final
 
@@ -32,6 +32,9 @@ _GENDERS: Final = (
     "maschio|femmina|man|vrouw|mężczyzna|kobieta|kvinna|erkek|kadın|laki-laki|perempuan|муж|жен|мужской|женский|м|ж|"
     "男|女|男性|女性|その他|남|여|남자|여자|남성|여성|1|2|0|9|sr|sra|don|doña|pan|pani"
 )
+# Some ranges and not \p{Lu}, \p{L}: compiling these takes most of a query's time.
+_CAPITAL: Final = "A-ZÀ-ÖØ-ÞĀ-ɏΆ-ΫЀ-ЯҐ"
+_LETTER: Final = "A-Za-zÀ-ÖØ-öø-ɏͰ-ϿЀ-ӿא-תؠ-ۿऀ-ॿḀ-ỿぁ-ヿ㐀-鿿가-힣"
 SHAPES: Final[Mapping[str, str]] = {
     "email": r"[^@\s<>]+@[^@\s<>]+\.[A-Za-z]{2,}",
     "role_mail": r"(?i)(info|contact|office|sales|support|hello|admin|mail|kontakt|service|enquiries|inquiry|reception|contacto|contato|contatto|team|noreply|no-reply|webmaster|press|shop|orders?|billing|toiawase|post|sekretariat|accueil|ventas|vendas)([.+_-][a-z0-9]+)?@.*",
@@ -57,15 +60,17 @@ SHAPES: Final[Mapping[str, str]] = {
     "katakana": r"[ァ-ヶー・ｦ-ﾟ][ァ-ヶー・ｦ-ﾟ 　]*",
     "hiragana": r"[ぁ-んー][ぁ-んー 　]*",
     "cjk_name": r"[一-鿿々ヶぁ-んァ-ヶー]+[ 　]?[一-鿿々ヶぁ-んァ-ヶー]+( ?様| ?さん)?|[가-힣]{2,4}",
-    "names": r"\p{Lu}[\p{L}'’.\-]*,?( (de|da|do|dos|van|von|der|den|la|le|di|del|y|e|bin|al|el) ?)*( [\p{Lu}][\p{L}'’.\-]*)+(, ?\p{L}.*)?",
-    "upper_names": r"[\p{Lu}'’.\- ]+,? [\p{Lu}'’.\- ]+",
-    "word": r"\p{L}[\p{L}'’\-]+",
-    "letters": r"[^0-9]*\p{L}[^0-9]*",
+    "names": rf"[{_CAPITAL}][{_LETTER}'’.\-]*,?( (de|da|do|dos|van|von|der|den|la|le|di|del|y|e|bin|al|el) ?)*( [{_CAPITAL}][{_LETTER}'’.\-]*)+(, ?[{_LETTER}].*)?",
+    "upper_names": rf"[{_CAPITAL}'’.\- ]+,? [{_CAPITAL}'’.\- ]+",
+    "word": rf"[{_LETTER}][{_LETTER}'’\-]+",
+    "letters": rf"[^0-9]*[{_LETTER}][^0-9]*",
     "boolean": r"(?i)(true|false|0|1|y|n|yes|no|t|f|ja|nein|oui|non|si|sí|はい|いいえ|有|無)",
     "gender": rf"(?i)({_GENDERS})\.?",
     "ssn": r"[0-9]{3}-[0-9]{2}-[0-9]{4}",
     "national": r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}|[0-9]{6}-[0-9]{7}|[0-9]{3}-[0-9]{3}-[0-9]{3} [0-9]{2}|[A-Z]{6}[0-9]{2}[A-Z][0-9]{2}[A-Z][0-9]{3}[A-Z]|[0-9]{8}-?[A-Z]|[XYZ][0-9]{7}-?[A-Z]|[A-Z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]|[12] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{3} ?[0-9]{3}( ?[0-9]{2})?|[0-9]{17}[0-9X]|[0-9]{6}[-+][0-9]{4}|[0-9]{8}-[0-9]{4}|[A-Z]{4}[0-9]{6}[HM][A-Z]{5}[A-Z0-9][0-9]|756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}|[0-9]{4} [0-9]{4} [0-9]{4}",
-    "company": r"(?i).*(\b(inc|ltd|llc|corp|gmbh|ag|kg|sarl|sas|sa|srl|spa|bv|nv|ab|oy|as|plc|co|group|holding|ltda|lda|sl|ooo|pty|limited|company|industries|technologies|foods|systems|services|university|school|hospital|bank|pt)\b\.?|株式会社|有限会社|合同会社|（株）|\(株\)|㈱|有限公司|公司|주식회사|ооо).*",
+    "dated_number": r"[1-8][0-9]{5}(19|20)[0-9]{2}(0[1-9]|1[0-2])([0-2][0-9]|3[01])[0-9]{3}[0-9Xx]|[0-9]{2}(0[1-9]|1[0-2])([0-2][0-9]|3[01])-[1-8][0-9*]{6}|[A-Z]{6}[0-9]{2}[ABCDEHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]|[A-Z]{4}[0-9]{2}(0[1-9]|1[0-2])([0-2][0-9]|3[01])[HM][A-Z]{5}[A-Z0-9][0-9]",
+    "patronymic": r".*(вич|вна|ична|ьич|оглы|кызы)( .*)?",
+    "company": r"(?i).*(\b(inc|ltd|llc|corp|gmbh|ag|kg|gbr|sarl|sas|sa|srl|spa|bv|nv|ab|oy|as|plc|co|cie|group|holding|ltda|lda|sl|ooo|pty|kft|zrt|limited|company|industries|technologies|foods|systems|services|logistics|transport|trading|solutions|consulting|stores?|shop|gifts?|imports?|exports?|distributors?|motors|university|school|hospital|bank|verein|stiftung|pt)\b\.?|株式会社|有限会社|合同会社|（株）|\(株\)|㈱|建設|工業|商事|商会|支社|営業所|製作所|産業|有限公司|公司|주식회사|ооо|зао|s\.r\.o|z o\.o).*",
     "code": r"[A-Z]{1,5}[-_/]?[0-9][A-Z0-9\-_/]*",
 }
 
@@ -204,6 +209,69 @@ def is_iban(text: str) -> bool:
     return int("".join(str(int(each, 36)) for each in compact[4:] + compact[:4])) % 97 == 1
 
 
+_IBAN_LENGTHS: Final = {
+    code: int(each[2:])
+    for each in [
+        "AE23",
+        "AL28",
+        "AT20",
+        "BA20",
+        "BE16",
+        "BG22",
+        "BR29",
+        "CH21",
+        "CY28",
+        "CZ24",
+        "DE22",
+        "DK18",
+        "EE20",
+        "ES24",
+        "FI18",
+        "FR27",
+        "GB22",
+        "GE22",
+        "GR27",
+        "HR21",
+        "HU28",
+        "IE22",
+        "IL23",
+        "IS26",
+        "IT27",
+        "LI21",
+        "LT20",
+        "LU20",
+        "LV21",
+        "MC27",
+        "MD24",
+        "ME22",
+        "MK19",
+        "MT31",
+        "NL18",
+        "NO15",
+        "PL28",
+        "PT25",
+        "QA29",
+        "RO24",
+        "RS22",
+        "SA24",
+        "SE24",
+        "SI19",
+        "SK24",
+        "SM27",
+        "TN24",
+        "TR26",
+        "UA29",
+    ]
+    if (code := each[:2])
+}
+
+
+def has_iban_length(text: str) -> bool:
+    """Return whether a text of an IBAN's shape is as long as those of its country."""
+    compact = text.replace(" ", "").upper()
+    return len(compact) == _IBAN_LENGTHS.get(compact[:2]) or is_iban(compact)
+
+
 def is_national_number(text: str) -> bool:
     """Return whether the check digits hold of one of the numbers by which states name persons."""
     return any(is_valid(text.strip()) for is_valid in _national())
@@ -249,6 +317,80 @@ def _national() -> tuple[Callable[[str], bool], ...]:
     )
 
 
+# Telephone numbers.
+
+_REGIONS: Final = [
+    "US",
+    "GB",
+    "DE",
+    "FR",
+    "ES",
+    "IT",
+    "NL",
+    "BE",
+    "PT",
+    "BR",
+    "MX",
+    "AR",
+    "CO",
+    "CL",
+    "PL",
+    "CZ",
+    "SK",
+    "SE",
+    "DK",
+    "NO",
+    "FI",
+    "HU",
+    "RO",
+    "RS",
+    "BG",
+    "GR",
+    "TR",
+    "RU",
+    "UA",
+    "JP",
+    "CN",
+    "KR",
+    "TW",
+    "ID",
+    "VN",
+    "IN",
+    "IL",
+    "CH",
+    "AT",
+]
+"""Where a number without its country may be from: where the languages of the dictionary are spoken."""
+
+
+def is_international_phone(text: str) -> bool:
+    """Return whether a text is a telephone number with its country, of a range that is given out."""
+    return text.lstrip().startswith(("+", "00")) and _is_phone(re.sub(r"^\s*00", "+", text), None)
+
+
+def national_phones(values: Profile) -> float:
+    """Return the largest share of the values looked at that one country would take for telephones.
+
+    Digits alone are tried only where they begin as telephone numbers do.
+    """
+    if values.passing(_is_dialled) < 0.8:
+        return 0.0
+    return max(values.passing(partial(_is_phone, region=region)) for region in _REGIONS)
+
+
+def _is_dialled(text: str) -> bool:
+    return not text.isdigit() or bool(re.fullmatch(r"0[1-9][0-9]{7,10}|1[3-9][0-9]{9}", text))
+
+
+def _is_phone(text: str, region: str | None) -> bool:
+    import phonenumbers
+
+    try:
+        return bool(phonenumbers.is_valid_number(phonenumbers.parse(text, region)))
+    except phonenumbers.NumberParseException:
+        return False
+
+
 # Names of persons.
 
 
@@ -289,6 +431,18 @@ def is_japanese_name(text: str) -> bool:
     )
 
 
+def is_east_asian_name(text: str) -> bool:
+    """Return whether a text begins with a common Chinese or Korean surname and is as long as a name."""
+    return 2 <= len(text) <= 4 and text[0] in _SURNAMES
+
+
+_SURNAMES: Final = frozenset(
+    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段钱汤尹黎易常武乔贺赖龚文"
+    "張劉陳楊趙黃吳孫馬羅鄭謝韓馮蕭鄧許呂蘇盧蔣賈葉閻鍾譚鄒陸顧龍萬錢湯喬賀賴龔"
+    "김이박최정강조윤장임한오서신권황안송전홍유고문양손배백허남심노하곽성차주우구나민진지엄채원천방공현함변염여추도소석선설마길연위표명기반왕금옥육인맹제모탁국은편용"
+)
+
+
 def is_japanese_surname(text: str) -> bool:
     """Return whether a text is a Japanese surname in kanji."""
     return text in japanese_names()[0]
@@ -308,6 +462,22 @@ def has_given_name(text: str) -> bool:
 def is_given_name(text: str) -> bool:
     """Return whether a text is a common given name and nothing else."""
     return text.casefold() in given_names()
+
+
+def are_names(values: Profile) -> bool:
+    """Return whether values are names of persons, by themselves."""
+    if values.share("company") > 0.3 or values.distinct < 8:
+        return False
+    if values.share("names", "upper_names") > 0.7:
+        return values.passing(has_given_name) > 0.45
+    if values.share("cjk_name") > 0.8 and values.length <= 9:
+        return values.passing(is_japanese_name) > 0.5 or values.passing(is_east_asian_name) > 0.85
+    return False
+
+
+def are_given_names(values: Profile) -> bool:
+    """Return whether values are given names, by themselves."""
+    return values.distinct > 4 and values.passing(is_given_name) > 0.5
 
 
 def _quoted(name: str) -> str:
