@@ -1,8 +1,7 @@
 """The command line: ``kigen run``, ``kigen plan``, ``kigen ui``.
 
-Each verb that changes something is a Dagster run, seen in the UI, but `tag` and `document`, which
-write files. What is printed holds keys
-and counts only; a refusal is one sentence, without a traceback.
+Each verb that changes something is a Dagster run, seen in the UI; `tag` writes YAML after one. What
+is printed holds keys and counts only; a refusal is one sentence, without a traceback.
 """
 
 import getpass
@@ -10,12 +9,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, cast
 
+import dagster as dg
 import typer
 from dagster import DagsterEvent, DagsterEventType
 from rich.console import Console
@@ -27,6 +27,7 @@ from orchestration.column_lineage import read_target, trace
 from orchestration.instance import clear_the_way, open_instance, prepare_home, turn
 from orchestration.journal import heads
 from orchestration.keys import read_pads
+from orchestration.leases import PERIOD, terms_of
 from orchestration.ledger import broken_link, chain_of, entries_of
 from orchestration.plan import last_purge
 from orchestration.project import Project, current
@@ -45,7 +46,7 @@ from orchestration.settings import (
 from orchestration.simulation import Simulation, forecast_path, show_simulation
 from orchestration.tagging import declare
 from orchestration.tags import PLAN_DIGEST_TAG, PURGE_RUN_TAG
-from orchestration.warehouse import EDGES, INHERITED, connect
+from orchestration.warehouse import DELIVERY_SOURCE, EDGES, INHERITED, connect
 
 app = typer.Typer(
     help="Governs personal data in a warehouse: tag, decide, expire, purge, prove.",
@@ -61,6 +62,8 @@ _STEPS: Final = {
     "governed": "governed stages",
     "trace_columns": "lineage",
     "tags": "tags",
+    "delivery__expired_leases": "ended leases",
+    "delivery__leases": "leases",
     "tags__lineage_page": "lineage page",
     "purge__purge_plan_guard": "guard",
     "purge": "purge",
@@ -300,6 +303,63 @@ def tag(verbose: Verbose = False) -> None:
 
 
 @app.command()
+def deliver(
+    campaign: Annotated[str, typer.Argument(help="The campaign; it has one set of recipients.")],
+    audience: Annotated[str, typer.Option(help="The audience, as audience_newsletter_email.")],
+    purpose: Annotated[
+        str, typer.Option(help="A fideslang data use; the audience's own, and no other.")
+    ] = "",
+    file_format: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
+    expires: Annotated[
+        str, typer.Option(help="How long the file may lie there, ISO 8601 period.")
+    ] = PERIOD,
+    by: Annotated[str, typer.Option(help="Who hands it over; the user of this process.")] = "",
+    verbose: Verbose = False,
+) -> None:
+    """Hand an audience over for a campaign: judged anew now, written once, for a time."""
+    project = current()
+    # Refused before anything is built.
+    terms = terms_of(project, campaign, audience, purpose, file_format, expires)
+    step = f"{DELIVERY_SOURCE}__{audience}"
+    config = {
+        "campaign_id": campaign, "purpose": purpose, "file_format": file_format, "period": expires,
+        "issued_by": by or getpass.getuser(),
+    }  # fmt: skip
+    found: dict[str, Any] = {}
+
+    def take(event: DagsterEvent) -> None:
+        if event.event_type == DagsterEventType.ASSET_MATERIALIZATION and event.step_key == step:
+            found.update(event.step_materialization_data.materialization.metadata)
+
+    _change(
+        "deliver",
+        {step: config},
+        is_verbose=verbose,
+        on_event=take,
+        assets=[dg.AssetKey([DELIVERY_SOURCE, audience])],
+    )
+    console = Console(file=sys.stdout)
+    told = {name: value.value for name, value in found.items()}
+    console.print(
+        f"{told['file']}: {told['recipients']} recipients of {terms.audience}, until "
+        f"{told['expires_at']} UTC{'' if told['is_new'] else '; handed over before, the same'}.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    if told["revoked"]:
+        console.print(
+            f"{told['revoked']} of them must not be written to any more: {told['revoke_list']}",
+            style="bold red",
+            markup=False,
+            soft_wrap=True,
+        )
+    if told["problems"] != "none":
+        console.print(told["problems"], style="bold red", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+@app.command()
 def document(verbose: Verbose = False) -> None:
     """Write the record of processing, the retention statement and the personal columns."""
     _change("document", {}, is_verbose=verbose)
@@ -394,6 +454,7 @@ def _change(
     is_verbose: bool,
     as_of: datetime | None = None,
     on_event: Callable[[DagsterEvent], None] = lambda event: None,
+    assets: Sequence[dg.AssetKey] | None = None,
 ) -> None:
     """Run a job beside the purge, by T `as_of` if given; raise what it refused."""
     project = current()
@@ -414,6 +475,7 @@ def _change(
             instance,
             as_of or settings.as_of,
             on_event=on_event,
+            assets=assets,
             ops=config,
             is_verbose=is_verbose,
         )

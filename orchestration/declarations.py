@@ -58,6 +58,7 @@ PERIOD_SETTINGS: Final = (
     "erase_within",
     "approval_period",
     "as_of_jump",
+    "lease_record_period",
 )
 ACTING_PURPOSE: Final = "acting_purpose"
 """The purpose of which a grant by the person shows that the person is there."""

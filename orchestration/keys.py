@@ -141,6 +141,20 @@ def digest_as_of_key(text: str, pads: Pads, key_id: str) -> str:
     return made
 
 
+def digest_sql(expression: str, pads: Pads) -> str:
+    """Return SQL for the digest of a varchar expression, over a joined `kigen_key.pads`.
+
+    What the macro `digest` writes: the pads stay columns, and no value of theirs is in the text.
+    """
+    made = expression
+    for number, _ in enumerate(pads.key_ids, start=1):
+        end = "" if number == 1 else f"_{number}"
+        made = (
+            f"sha256(pads.outer_pad{end} || unhex(sha256(pads.inner_pad{end} || encode({made}))))"
+        )
+    return made
+
+
 def write_pads(path: Path, pads: Pads, *, replaces: bool) -> None:
     """Write a key file whole and for its owner alone.
 

@@ -15,6 +15,7 @@ from orchestration.encryption import EncryptionError
 from orchestration.erase import EraseError
 from orchestration.journal import JournalError
 from orchestration.keys import KeyFileError
+from orchestration.leases import DeliveryError
 from orchestration.ledger import LedgerError
 from orchestration.lineage import LineageError
 from orchestration.plan import PlanError
@@ -29,6 +30,7 @@ from orchestration.warehouse import WarehouseError
 REFUSALS: Final = (
     ApprovalError,
     DeclarationError,
+    DeliveryError,
     EncryptionError,
     EraseError,
     JournalError,

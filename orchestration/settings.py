@@ -99,6 +99,11 @@ class Settings:
         return self.home / "erasure.json"
 
     @property
+    def leases(self) -> Path:
+        """What was handed over, a folder per campaign."""
+        return self.home / "leases"
+
+    @property
     def documents(self) -> Path:
         """What is made for people: the record of processing, the lineage."""
         return self.home / "documents"

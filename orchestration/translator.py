@@ -9,7 +9,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject
 
 from orchestration.known_columns import Known, last_known
 from orchestration.settings import Settings
-from orchestration.warehouse import MEMORY_SCHEMA, TAGS_SOURCE, is_own_source
+from orchestration.warehouse import DELIVERY_SOURCE, MEMORY_SCHEMA, TAGS_SOURCE, is_own_source
 
 RAW_GROUP: Final = "raw"
 POLICY_GROUP: Final = "policy"
@@ -29,6 +29,12 @@ LINEAGE_PAGE: Final = dg.AssetKey([TAGS_SOURCE, "lineage_page"])
 
 DOCUMENTS: Final = dg.AssetKey([TAGS_SOURCE, "documents"])
 """The step that writes what is for people to read and publish."""
+
+EXPIRED_LEASES: Final = dg.AssetKey([DELIVERY_SOURCE, "expired_leases"])
+"""The step that takes away the files of leases whose time is up."""
+
+LEASES: Final = dg.AssetKey([DELIVERY_SOURCE, "leases"])
+"""The step that looks after what was handed over."""
 
 LAST_RUN: Final = dg.AssetKey(["purge", "last_run"])
 """The step that notes what a purge left behind, for the next to be compared with."""
@@ -161,7 +167,7 @@ def group_of(props: Mapping[str, Any]) -> str:
     if props["resource_type"] == "source":
         if not is_own_source(props):
             return RAW_GROUP
-        return MEMORY_SCHEMA if props["schema"] == MEMORY_SCHEMA else TAGS_SOURCE
+        return MEMORY_SCHEMA if props["schema"] == MEMORY_SCHEMA else str(props["source_name"])
     if props["resource_type"] == "seed":
         return POLICY_GROUP
     for part in props["fqn"]:

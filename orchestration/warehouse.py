@@ -25,6 +25,9 @@ MEMORY_SCHEMA: Final = "memory"
 TAGS_SOURCE: Final = "tags"
 """The source of the tables that the scan and the lineage write."""
 
+DELIVERY_SOURCE: Final = "delivery"
+"""The source of the tables that say what was handed over."""
+
 EDGES: Final = "column_lineage"
 INHERITED: Final = "inherited_columns"
 """Its tables that the lineage writes: flows of values, and what inherits personal data."""
@@ -103,10 +106,11 @@ def declared_raw_tables(manifest: Mapping[str, Any], catalog: str) -> list[tuple
 
 
 def is_own_source(source: Mapping[str, Any]) -> bool:
-    """Return whether a source is written by Kigen: the memory of purges, findings, lineage."""
+    """Return whether a source is written by Kigen: memory, findings, lineage, deliveries."""
     if source["schema"] == MEMORY_SCHEMA:
         return True
-    return bool(source["package_name"] == "kigen" and source["source_name"] == TAGS_SOURCE)
+    is_kigens = source["package_name"] == "kigen"
+    return bool(is_kigens and source["source_name"] in (TAGS_SOURCE, DELIVERY_SOURCE))
 
 
 def look_for_raw_tables(settings: Settings, manifest: Mapping[str, Any]) -> RawTables:

@@ -313,6 +313,24 @@ AFTER = [
         ("delete from retention.records_consent_events",),
     ),
     Fault(
+        "proof_lease_overdue",
+        "a list that outlives its time",
+        (
+            "insert into delivery.leases values ('autumn', 'audience_newsletter_email', "
+            "'marketing.communications.email', 'marketing', 'csv', 'x', 1, timestamp '2026-10-01', "
+            "timestamp '2026-10-01', 'somebody', timestamp '2026-10-08', null, 0, null)",
+        ),
+    ),
+    Fault(
+        "proof_lease_altered",
+        "a list somebody wrote into",
+        (
+            "insert into delivery.leases values ('autumn', 'audience_newsletter_email', "
+            "'marketing.communications.email', 'marketing', 'csv', 'x', 1, timestamp '2026-10-01', "
+            "timestamp '2026-10-01', 'somebody', timestamp '2027-10-08', null, 2, 'recipients.csv was altered')",
+        ),
+    ),
+    Fault(
         "proof_personal_table_undeclared",
         "a list somebody left behind",
         (

@@ -93,7 +93,12 @@ def test_whole_repository_loads(loaded: Loaded) -> None:
 
 def test_groups_are_the_stages(loaded: Loaded) -> None:
     specs = loaded.specs()
-    assert {spec.group_name for spec in specs.values()} == STAGES | {"raw", "memory", "policy"}
+    assert {spec.group_name for spec in specs.values()} == STAGES | {
+        "raw",
+        "memory",
+        "policy",
+        "delivery",
+    }
     for node in loaded.models():
         folder = node["fqn"][1]
         spec = specs[f"{node['schema']}/{node['name']}"]
@@ -107,7 +112,8 @@ def test_sources_are_external_and_show_what_is_personal(loaded: Loaded) -> None:
     for source in loaded.manifest["sources"].values():
         spec = specs[f"{source['source_name']}/{source['name']}"]
         # What Kigen finds out about columns is made by steps of its own.
-        assert graph.get(spec.key).is_materializable == (source["schema"] == "tags")
+        is_own = source["schema"] in ("tags", "delivery")
+        assert graph.get(spec.key).is_materializable == is_own
         shown = {
             column.name: column.tags.get("data_category", "none")
             for column in spec.metadata["dagster/column_schema"].columns
@@ -182,7 +188,13 @@ def test_job_goes_one_step_after_the_other(loaded: Loaded, job: str, steps: list
     definition = loaded.definitions.resolve_job_def(job)
     # The certificate comes last by its priority, whatever fails before it; the others only look.
     aside = {"purge__certificate", "purge__purge_ledger_ledger_chain", "purge__forecast"}
-    aside |= {"tags__lineage_page", "tags__documents"}
+    aside |= {
+        "tags__lineage_page",
+        "tags__documents",
+        "delivery__leases",
+        "delivery__expired_leases",
+    }
+    aside |= {"delivery__audience_newsletter_email", "delivery__audience_deletion_notice"}
     if job == "rebuild":
         aside.add("purge__purge_plan_guard")
     names = [node.name for node in definition.nodes_in_topological_order]

@@ -81,7 +81,7 @@ def test_only_staging_reads_raw_tables(template: House, models: dict[str, Node])
         if not is_masked(model)
         for parent in model["depends_on"]["nodes"]
         if parent.startswith("source.")
-        and parent.split(".")[2] not in ("memory", "shop_memory", "tags")
+        and parent.split(".")[2] not in ("memory", "shop_memory", "tags", "delivery")
     }
     assert set(readers.values()) == {1}
     assert len(readers) == len(RAW_TABLES)

@@ -31,6 +31,8 @@ MISTAKES = [
     "'active' as status, timestamp '2026-10-01' as registered_at, 99905 as legacy_customer_id",
     "insert into legacy_shop.customers by name select 99905 as customer_id, '1' as del_flg, "
     "'1' as mailmaga_flg, timestamp '2026-10-20' as update_date",
+    "insert into delivery.leases by name select 'autumn' as campaign_id, 'audience_newsletter_email' as "
+    "audience, timestamp '2027-01-01' as expires_at, 2 as revoked_count",
 ]
 COUNTED = {
     "proof_unclassed_record": {("shop.members", "99001"), ("shop.erasure_requests", "99003")},
@@ -39,6 +41,7 @@ COUNTED = {
     "proof_erasure_finds_nothing": {("99003",)},
     "proof_unmapped_flag": {(99004, "unmapped")},
     "proof_open_regression": {(99005, "left_to_active")},
+    "proof_lease_stale": {("autumn", "audience_newsletter_email", 2)},
 }
 # What a restored backup turns red, after a purge and one more build.
 RESTORED = {

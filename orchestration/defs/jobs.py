@@ -11,8 +11,10 @@ from orchestration.translator import (
     CERTIFICATE,
     COLUMN_LINEAGE,
     ERASED_FILE,
+    EXPIRED_LEASES,
     INHERITED_COLUMNS,
     LAST_RUN,
+    LEASES,
     LINEAGE_PAGE,
     RAW_TABLES,
     SCAN_FINDINGS,
@@ -84,6 +86,8 @@ def tags_keys() -> list[dg.AssetKey]:
 _LANDING = dg.AssetSelection.assets(RAW_TABLES, SCAN_FINDINGS, *_keys("landing"))
 _GOVERNED = dg.AssetSelection.assets(*governed_keys())
 _TAGS = dg.AssetSelection.assets(COLUMN_LINEAGE, INHERITED_COLUMNS, LINEAGE_PAGE, *tags_keys())
+_LEASES = dg.AssetSelection.assets(LEASES)
+_ENDED = dg.AssetSelection.assets(EXPIRED_LEASES)
 _PURGE = dg.AssetSelection.assets(*_keys("purge"))
 _PROOFS_AFTER = dg.AssetSelection.assets(LAST_RUN, ERASED_FILE, CERTIFICATE, *_keys("proofs_after"))
 
@@ -95,13 +99,13 @@ plan = dg.define_asset_job(
 
 nightly = dg.define_asset_job(
     NIGHTLY,
-    selection=_LANDING | _GOVERNED | _TAGS | _PURGE,
+    selection=_LANDING | _ENDED | _GOVERNED | _TAGS | _LEASES | _PURGE,
     description="Build everything, judge the plan, and purge it. `rebuild` follows.",
 )
 
 rebuild = dg.define_asset_job(
     REBUILD,
-    selection=_GOVERNED | _PROOFS_AFTER,
+    selection=_GOVERNED | _LEASES | _PROOFS_AFTER,
     description="After a purge: build anew what was derived, erase, prove it, and certify it.",
 )
 

@@ -8,12 +8,10 @@ from dagster_dbt import dbt_assets
 
 from orchestration.dbt_process import Dbt, build
 from orchestration.defs.jobs import DELETING_JOBS
-from orchestration.journal import heads, reconcile
-from orchestration.keys import ensure_key, read_pads
 from orchestration.moment import Moment, refusal_of_future
 from orchestration.project import current
+from orchestration.readiness import make_ready
 from orchestration.refusals import refusals_as_failures
-from orchestration.rotation import finish_rotation
 from orchestration.sample import load_sample
 from orchestration.settings import format_moment
 from orchestration.tags import RESTORED_TAG
@@ -21,7 +19,6 @@ from orchestration.translator import RAW_GROUP, RAW_TABLES, KigenTranslator
 from orchestration.warehouse import (
     WarehouseError,
     connect,
-    has_memory,
     look_for_raw_tables,
     needs_sample,
 )
@@ -48,11 +45,7 @@ def raw_tables(context: dg.AssetExecutionContext, moment: Moment) -> dg.Material
         raise dg.Failure(future, allow_retries=False)
     with refusals_as_failures():
         loads_sample = needs_sample(settings, PROJECT.manifest)
-        ensure_key(settings.key, is_needed=has_memory(settings) or bool(heads(settings)))
-        read_pads(settings.key)
-        if settings.warehouse.exists():
-            finish_rotation(PROJECT)
-        reconciled = reconcile(PROJECT)
+        reconciled = make_ready(PROJECT)
         loaded: dict[str, int] = {}
         if loads_sample:
             with connect(settings, read_only=False) as connection:

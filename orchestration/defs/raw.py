@@ -4,7 +4,7 @@ import dagster as dg
 
 from orchestration.project import current
 from orchestration.translator import RAW_GROUP, RAW_TABLES, KigenTranslator, group_of
-from orchestration.warehouse import TAGS_SOURCE
+from orchestration.warehouse import DELIVERY_SOURCE, TAGS_SOURCE
 
 PROJECT = current()
 
@@ -17,8 +17,8 @@ def raw() -> dg.Definitions:
     specs = []
     for unique_id, source in manifest["sources"].items():
         spec = translator.get_asset_spec(manifest, unique_id, PROJECT.dbt_project)
-        if group_of(source) == TAGS_SOURCE:
-            # Assets of their own: the scan and the lineage write them.
+        if group_of(source) in (TAGS_SOURCE, DELIVERY_SOURCE):
+            # Assets of their own: the scan, the lineage and the deliveries write them.
             continue
         is_raw = group_of(source) == RAW_GROUP
         specs.append(

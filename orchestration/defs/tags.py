@@ -13,7 +13,7 @@ from orchestration.moment import Moment
 from orchestration.project import current
 from orchestration.refusals import refusals_as_failures
 from orchestration.translator import KigenTranslator, group_of
-from orchestration.warehouse import TAGS_SOURCE
+from orchestration.warehouse import DELIVERY_SOURCE, TAGS_SOURCE
 
 PROJECT = current()
 
@@ -36,7 +36,7 @@ def tags(context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment) -> Iterato
     sources = {
         unique_id: source
         for unique_id, source in PROJECT.manifest["sources"].items()
-        if group_of(source) != TAGS_SOURCE
+        if group_of(source) not in (TAGS_SOURCE, DELIVERY_SOURCE)
     }
     with refusals_as_failures():
         keep(PROJECT)

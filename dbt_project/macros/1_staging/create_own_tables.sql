@@ -1,8 +1,9 @@
-{#- Create the tables of the schema `tags` that the scan and the lineage write, empty, from their declared columns,
-    where they are not there yet. Runs before every dbt run, so that a build without a scan has something to read. -#}
-{%- macro create_tags() -%}
+{#- Create the tables that Kigen's assets write beside dbt (what was scanned, traced and handed over), empty, from the
+    columns their sources declare, where they are not there yet. Runs before every dbt run, so that a build without
+    those assets has something to read. -#}
+{%- macro create_own_tables() -%}
     {%- if execute and flags.WHICH in ['run', 'build', 'test', 'seed'] -%}
-        {%- for source in graph.sources.values() if source.package_name == 'kigen' and source.source_name == 'tags' -%}
+        {%- for source in graph.sources.values() if source.package_name == 'kigen' and source.source_name in ['tags', 'delivery'] -%}
             {%- set columns = [] -%}
             {%- for column in source.columns.values() -%}
                 {%- do columns.append(column.name ~ ' ' ~ column.data_type) -%}

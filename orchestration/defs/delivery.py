@@ -1,0 +1,228 @@
+"""Audiences handed over for a campaign, and what becomes of the files: leases."""
+
+import getpass
+from typing import Any, Final
+
+import dagster as dg
+from pydantic import Field
+
+from orchestration.dbt_process import WITHOUT_UNIT_TESTS, Dbt, fail_if_any, invoke
+from orchestration.keys import read_pads
+from orchestration.leases import (
+    PERIOD,
+    RECORD_PERIOD,
+    Lease,
+    audiences_of,
+    expect_unknown,
+    expire,
+    issue,
+    keep,
+    lease_of,
+    look_after,
+    path_of,
+    revoke_path,
+    terms_of,
+    tidy,
+)
+from orchestration.moment import Moment
+from orchestration.project import ProjectError, current
+from orchestration.readiness import make_ready
+from orchestration.refusals import refusals_as_failures
+from orchestration.settings import format_moment, utc_now
+from orchestration.translator import (
+    EXPIRED_LEASES,
+    LEASES,
+    RAW_TABLES,
+    KigenTranslator,
+    gate_of,
+)
+from orchestration.warehouse import DELIVERY_SOURCE
+
+PROJECT = current()
+
+DELIVER: Final = "deliver"
+
+
+class DeliveryConfig(dg.Config):
+    """For what an audience is handed over."""
+
+    campaign_id: str = Field(description="The campaign; it has one set of recipients for ever.")
+    purpose: str = Field(default="", description="A fideslang data use; empty: the audience's own.")
+    file_format: str = Field(default="csv", description="csv or parquet.")
+    period: str = Field(default=PERIOD, description="How long the file may lie there, ISO 8601.")
+    issued_by: str = Field(
+        default="", description="Who hands it over; empty: the user of this process."
+    )
+
+
+def delivery_key(audience: str) -> dg.AssetKey:
+    """Return the asset that hands an audience over."""
+    return dg.AssetKey([DELIVERY_SOURCE, audience])
+
+
+def _hand_over(audience: str) -> dg.AssetsDefinition:
+    node = audiences_of(PROJECT)[audience]
+    proofs = [
+        PROJECT.manifest["nodes"][child]["name"]
+        for child in PROJECT.manifest["child_map"][node["unique_id"]]
+        if gate_of(PROJECT.manifest["nodes"].get(child, {})) == "before"
+    ]
+
+    @dg.asset(
+        key=delivery_key(audience),
+        deps=[KigenTranslator().get_asset_key(node)],
+        group_name=DELIVERY_SOURCE,
+        kinds={"duckdb", "csv"},
+        pool="warehouse",
+        owners=KigenTranslator().get_owners(node),
+        description=(
+            f"{audience}, handed over for a campaign: judged anew at that moment, written once under "
+            "KIGEN_HOME/leases, and taken away when its time is up."
+        ),
+    )
+    def hand_over(
+        context: dg.AssetExecutionContext, config: DeliveryConfig, dbt: Dbt, moment: Moment
+    ) -> dg.MaterializeResult[None]:
+        """Build the audience and all it is made from by this T; hand it over, or say why not."""
+        as_of = moment.of(context.run, context.instance)
+        settings = PROJECT.settings
+        with refusals_as_failures():
+            terms = terms_of(
+                PROJECT,
+                config.campaign_id,
+                audience,
+                config.purpose,
+                config.file_format,
+                config.period,
+            )
+            if not settings.warehouse.exists():
+                raise ProjectError(
+                    f"There is no warehouse {settings.warehouse}; `kigen run` first."
+                )
+            make_ready(PROJECT)
+            pads = read_pads(settings.key)
+            tidy(settings)
+            lease = lease_of(PROJECT, terms, as_of, pads)
+            if lease is None:
+                expect_unknown(PROJECT, terms.campaign_id)
+            select = " ".join([f"+{audience}", *proofs])
+            done = invoke(
+                PROJECT,
+                dbt,
+                context,
+                ["build", *WITHOUT_UNIT_TESTS, "--select", select],
+                as_of,
+                selects=False,
+            )
+        fail_if_any(done)
+        if done.red_proofs:
+            raise dg.Failure(
+                f"Not handed over: {', '.join(done.red_proofs)} is red. See what it names, mend it, "
+                "and ask again.",
+                allow_retries=False,
+            )
+        with refusals_as_failures():
+            is_new = lease is None
+            lease = lease or issue(
+                PROJECT, terms, as_of, utc_now(), config.issued_by or getpass.getuser(), pads
+            )
+            standings = look_after(PROJECT, pads)
+            keep(PROJECT, standings, pads)
+        (own,) = [each for each in standings if each.lease.terms.campaign_id == terms.campaign_id]
+        return dg.MaterializeResult(
+            metadata={**_told(lease), "is_new": is_new, "revoked": own.revoked,
+                      "problems": "; ".join(own.problems) or "none"}
+        )  # fmt: skip
+
+    return hand_over
+
+
+def _told(lease: Lease) -> dict[str, Any]:
+    settings = PROJECT.settings
+    return {
+        "campaign_id": lease.terms.campaign_id,
+        "purpose": lease.terms.purpose,
+        "message_class": lease.terms.message_class,
+        "file": dg.MetadataValue.path(str(path_of(settings, lease))),
+        "revoke_list": dg.MetadataValue.path(str(revoke_path(settings, lease))),
+        "file_digest": lease.file_digest,
+        "recipients": lease.recipients,
+        "as_of": format_moment(lease.as_of),
+        "expires_at": format_moment(lease.expires_at),
+        "issued_by": lease.issued_by,
+    }
+
+
+@dg.definitions
+def deliveries() -> dg.Definitions:
+    """Return an asset per audience of the project, and the job that hands one over."""
+    assets = [_hand_over(audience) for audience in audiences_of(PROJECT)]
+    keys = [delivery_key(audience) for audience in audiences_of(PROJECT)]
+    job = dg.define_asset_job(
+        DELIVER,
+        selection=dg.AssetSelection.assets(*keys),
+        description="Hand an audience over for a campaign, as a lease.",
+    )
+    return dg.Definitions(assets=assets, jobs=[job])
+
+
+@dg.asset(
+    key=EXPIRED_LEASES,
+    deps=[RAW_TABLES],
+    group_name=DELIVERY_SOURCE,
+    kinds={"csv"},
+    pool="warehouse",
+    description=(
+        "That no file of a lease outlives its time: those whose time is up are taken away, and looked "
+        "for. What a hand-over left that was killed goes, too."
+    ),
+)
+def expired_leases(context: dg.AssetExecutionContext, moment: Moment) -> dg.MaterializeResult[None]:
+    """Take away what has expired by T; before anything that could fail."""
+    as_of = moment.of(context.run, context.instance)
+    with refusals_as_failures():
+        halves = tidy(PROJECT.settings)
+        gone = expire(
+            PROJECT.settings,
+            as_of,
+            read_pads(PROJECT.settings.key),
+            PROJECT.declarations.settings.get("lease_record_period", RECORD_PERIOD),
+        )
+    return dg.MaterializeResult(
+        metadata={
+            "removed": len(gone),
+            "campaigns": ", ".join(each.terms.campaign_id for each in gone) or "none",
+            "unfinished": halves,
+        }
+    )
+
+
+_LEASES_SOURCE: Final = PROJECT.manifest["sources"][f"source.kigen.{DELIVERY_SOURCE}.leases"]
+
+
+@dg.asset(
+    key=LEASES,
+    deps=[
+        EXPIRED_LEASES,
+        *(KigenTranslator().get_asset_key(node) for node in audiences_of(PROJECT).values()),
+    ],
+    group_name=DELIVERY_SOURCE,
+    kinds={"duckdb", "table"},
+    pool="warehouse",
+    description=_LEASES_SOURCE["description"],
+    owners=KigenTranslator().get_owners(_LEASES_SOURCE),
+    metadata=KigenTranslator().get_metadata(_LEASES_SOURCE),
+)
+def leases() -> dg.MaterializeResult[None]:
+    """Hold every lease against its audience as it stands now, and against its own record."""
+    with refusals_as_failures():
+        pads = read_pads(PROJECT.settings.key)
+        standings = look_after(PROJECT, pads)
+        keep(PROJECT, standings, pads)
+    return dg.MaterializeResult(
+        metadata={
+            "leases": len(standings),
+            "stale": sum(bool(each.revoked) for each in standings),
+            "with_problems": sum(bool(each.problems) for each in standings),
+        }
+    )
