@@ -9,7 +9,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.conftest import T, copy_of
+from orchestration.project import Project
+from orchestration.scan.findings import scan
+from tests.conftest import T, copy_of, seen_from
 from tests.faults import AFTER, BEFORE, Fault, plant
 from tests.house import PROJECT, REPOSITORY, House, failures
 
@@ -183,6 +185,32 @@ def test_copy_of_a_purged_contact_turns_its_proof_red(sample: House, tmp_path: P
 
     assert house.dbt("run", "--select", "campaign_targets", as_of=T).success
     assert house.dbt("build", "--select", RESIDUAL, as_of=T).success
+
+
+def test_purged_contact_in_a_table_nobody_declares_turns_the_proof_red(
+    parsed: Project, sample: House
+) -> None:
+    """The story's second mail: a recipient list that a former delivery had left behind."""
+    sample.execute(
+        "create table mailing.apology_2025 as select ' ' || upper(email) as mail, 1 as n from shop.members",
+        "alter table shop.orders add column note_to varchar",
+        "update shop.orders set note_to = email",
+    )
+    before = {email for (email,) in sample.rows("select email from staging.stg_members")}
+    assert sample.purge(T).success
+    for schema in ("mailing", "shop"):
+        scan(seen_from(parsed, sample), schema)
+    sample.build(T, "--exclude", "proof_personal_column_undeclared")
+    after = sample.dbt("build", "--select", RESIDUAL, as_of=T)
+    assert failures(after) == ["no_copy_of_a_purged_contact_is_left: fail"]
+    gone = before - {email for (email,) in sample.rows("select email from staging.stg_members")}
+    found = {row[:3]: row[3] for row in sample.rows(f"from proofs.{RESIDUAL}")}
+    assert found["mailing", "apology_2025", "mail"] == len(gone) > 0
+    # A column of a governed table that nobody declares outlives an order that is made anonymous.
+    assert ("shop", "orders", "note_to") in found
+
+    sample.execute("drop table mailing.apology_2025", "alter table shop.orders drop column note_to")
+    assert sample.dbt("build", "--select", RESIDUAL, as_of=T).success
 
 
 def test_red_proof_fails_its_dbt_test_and_a_counting_one_warns(sample: House) -> None:

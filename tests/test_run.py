@@ -59,9 +59,11 @@ def test_first_run_purges_the_sample_and_every_proof_holds(nights: list[Night]) 
     steps = re.findall(r"^  (\w+) +(.+?) +[\d.]+ s$", first.stdout, flags=re.MULTILINE)
     assert steps == [
         ("done", "raw tables"),
+        ("done", "ended leases"),
         ("done", "scan"),
         ("done", "policy"),
         ("done", "governed stages"),
+        ("done", "leases"),
         ("done", "lineage"),
         ("done", "tags"),
         ("done", "guard"),
@@ -69,6 +71,7 @@ def test_first_run_purges_the_sample_and_every_proof_holds(nights: list[Night]) 
         ("done", "purge"),
         ("done", "ledger chain"),
         ("done", "governed stages"),
+        ("done", "leases"),
         ("done", "last run"),
         ("done", "guard"),
         ("done", "erase"),

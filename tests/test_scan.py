@@ -430,3 +430,15 @@ def test_command_scans_a_warehouse_that_declares_nothing(tmp_path: Path) -> None
     wrong = call("scan", "--schema", "none", home=tmp_path / "data", KIGEN_WAREHOUSE=str(file))
     assert wrong.returncode == 1
     assert "there are: ec, tags" in wrong.stdout
+
+
+def test_mailboxes_under_the_name_of_something_else_are_mailboxes() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table orders as select i as order_id, 'p' || i || '@example.com' as note_to, "
+            "'left at the door ' || i as note from range(50) as t(i)"
+        )
+        found = {each.column_name: each for each in scan_schema(connection, "main")}
+    assert found["note_to"].data_category == "user.contact.email"
+    assert found["note_to"].is_personal
+    assert found["note"].data_category != "user.contact.email"

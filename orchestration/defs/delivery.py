@@ -1,6 +1,7 @@
-"""Audiences handed over for a campaign, and what becomes of the files: leases."""
+"""Audiences handed over for a campaign, as leases: an asset each."""
 
 import getpass
+from collections.abc import Iterator
 from typing import Any, Final
 
 import dagster as dg
@@ -10,11 +11,9 @@ from orchestration.dbt_process import WITHOUT_UNIT_TESTS, Dbt, fail_if_any, invo
 from orchestration.keys import read_pads
 from orchestration.leases import (
     PERIOD,
-    RECORD_PERIOD,
     Lease,
     audiences_of,
     expect_unknown,
-    expire,
     issue,
     keep,
     lease_of,
@@ -30,9 +29,6 @@ from orchestration.readiness import make_ready
 from orchestration.refusals import refusals_as_failures
 from orchestration.settings import format_moment, utc_now
 from orchestration.translator import (
-    EXPIRED_LEASES,
-    LEASES,
-    RAW_TABLES,
     KigenTranslator,
     gate_of,
 )
@@ -46,7 +42,10 @@ DELIVER: Final = "deliver"
 class DeliveryConfig(dg.Config):
     """For what an audience is handed over."""
 
-    campaign_id: str = Field(description="The campaign; it has one set of recipients for ever.")
+    campaign_id: str = Field(
+        default="",
+        description="The campaign; it has one set of recipients for ever. Empty: hand nothing over.",
+    )
     purpose: str = Field(default="", description="A fideslang data use; empty: the audience's own.")
     file_format: str = Field(default="csv", description="csv or parquet.")
     period: str = Field(default=PERIOD, description="How long the file may lie there, ISO 8601.")
@@ -74,6 +73,7 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
         group_name=DELIVERY_SOURCE,
         kinds={"duckdb", "csv"},
         pool="warehouse",
+        output_required=False,
         owners=KigenTranslator().get_owners(node),
         description=(
             f"{audience}, handed over for a campaign: judged anew at that moment, written once under "
@@ -82,8 +82,11 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
     )
     def hand_over(
         context: dg.AssetExecutionContext, config: DeliveryConfig, dbt: Dbt, moment: Moment
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[dg.MaterializeResult[None]]:
         """Build the audience and all it is made from by this T; hand it over, or say why not."""
+        if not config.campaign_id:
+            context.log.info("No campaign is named: nothing was handed over.")
+            return
         as_of = moment.of(context.run, context.instance)
         settings = PROJECT.settings
         with refusals_as_failures():
@@ -129,7 +132,7 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
             standings = look_after(PROJECT, pads)
             keep(PROJECT, standings, pads)
         (own,) = [each for each in standings if each.lease.terms.campaign_id == terms.campaign_id]
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={**_told(lease), "is_new": is_new, "revoked": own.revoked,
                       "problems": "; ".join(own.problems) or "none"}
         )  # fmt: skip
@@ -164,65 +167,3 @@ def deliveries() -> dg.Definitions:
         description="Hand an audience over for a campaign, as a lease.",
     )
     return dg.Definitions(assets=assets, jobs=[job])
-
-
-@dg.asset(
-    key=EXPIRED_LEASES,
-    deps=[RAW_TABLES],
-    group_name=DELIVERY_SOURCE,
-    kinds={"csv"},
-    pool="warehouse",
-    description=(
-        "That no file of a lease outlives its time: those whose time is up are taken away, and looked "
-        "for. What a hand-over left that was killed goes, too."
-    ),
-)
-def expired_leases(context: dg.AssetExecutionContext, moment: Moment) -> dg.MaterializeResult[None]:
-    """Take away what has expired by T; before anything that could fail."""
-    as_of = moment.of(context.run, context.instance)
-    with refusals_as_failures():
-        halves = tidy(PROJECT.settings)
-        gone = expire(
-            PROJECT.settings,
-            as_of,
-            read_pads(PROJECT.settings.key),
-            PROJECT.declarations.settings.get("lease_record_period", RECORD_PERIOD),
-        )
-    return dg.MaterializeResult(
-        metadata={
-            "removed": len(gone),
-            "campaigns": ", ".join(each.terms.campaign_id for each in gone) or "none",
-            "unfinished": halves,
-        }
-    )
-
-
-_LEASES_SOURCE: Final = PROJECT.manifest["sources"][f"source.kigen.{DELIVERY_SOURCE}.leases"]
-
-
-@dg.asset(
-    key=LEASES,
-    deps=[
-        EXPIRED_LEASES,
-        *(KigenTranslator().get_asset_key(node) for node in audiences_of(PROJECT).values()),
-    ],
-    group_name=DELIVERY_SOURCE,
-    kinds={"duckdb", "table"},
-    pool="warehouse",
-    description=_LEASES_SOURCE["description"],
-    owners=KigenTranslator().get_owners(_LEASES_SOURCE),
-    metadata=KigenTranslator().get_metadata(_LEASES_SOURCE),
-)
-def leases() -> dg.MaterializeResult[None]:
-    """Hold every lease against its audience as it stands now, and against its own record."""
-    with refusals_as_failures():
-        pads = read_pads(PROJECT.settings.key)
-        standings = look_after(PROJECT, pads)
-        keep(PROJECT, standings, pads)
-    return dg.MaterializeResult(
-        metadata={
-            "leases": len(standings),
-            "stale": sum(bool(each.revoked) for each in standings),
-            "with_problems": sum(bool(each.problems) for each in standings),
-        }
-    )

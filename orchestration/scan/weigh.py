@@ -37,6 +37,9 @@ _PUBLIC_OF_THINGS: Final = (
 )  # fmt: skip
 """What is said of places and jobs, too: a country's religion, a vacancy's salary."""
 
+_MAY_BE_MAILBOXES: Final = ("user.contact.email", "user.account", "user.unique_id")
+"""What an e-mail address may stand for."""
+
 _DEALT_WITH: Final = re.compile(
     "cust|clie|kund|klant|klient|顧客|得意先|客户|고객|musteri|pelanggan|kupac|ugyfel"
 )
@@ -50,6 +53,9 @@ def weigh(
     for named in readings:
         if not fits(named.category, values):
             continue
+        if values.share("email") > 0.9 and not named.category.startswith(_MAY_BE_MAILBOXES):
+            # A note, a name, a remark, of mailboxes throughout: the values say what it is.
+            break
         said = _by_name(named, values, table)
         if said is not None:
             confidence, why = said
