@@ -418,3 +418,26 @@ def test_lease_whose_folder_is_gone_is_remembered(shop: Project, pads: Pads, sam
 def test_expiry_is_counted_from_the_moment_it_was_judged_by(shop: Project, pads: Pads) -> None:
     lease = issue(shop, terms(shop, period="P1M"), datetime(2026, 1, 31), T, "somebody", pads)
     assert lease.expires_at == datetime(2026, 2, 28)
+
+
+def test_nightly_run_takes_away_what_has_ended_and_looks_after_the_rest(
+    shop: Project, pads: Pads, sample: House
+) -> None:
+    ended, running = hand_over(shop, pads), hand_over(shop, pads, "winter", period="P30D")
+    half = shop.settings.leases / ".spring.0123"
+    half.mkdir()
+    (half / "recipients.csv").write_text("email\nsomebody@example.com\n")
+    at = T + WEEK + timedelta(days=1)
+    places = {"KIGEN_WAREHOUSE": str(sample.warehouse), "KIGEN_AS_OF": at.isoformat()}
+    said = call("run", home=sample.home, **places)
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert not half.exists()
+    assert not path_of(shop.settings, ended).exists()
+    # Who was purged, or may not be written to any more since, is in the file that still runs.
+    out = set(addresses(path_of(shop.settings, running))) - set(audience(sample))
+    assert out
+    assert set(addresses(revoke_path(shop.settings, running))) == out
+    assert f"warns proof_lease_stale: {1}" in said.stdout
+    assert sample.rows(
+        "select campaign_id, removed_at, revoked_count, problem from delivery.leases order by 1"
+    ) == [("autumn", at, 0, None), ("winter", None, len(out), None)]
