@@ -5,9 +5,11 @@ that personal data flows into. Read from what dbt compiled last (``KIGEN_HOME/ta
 and from the columns as they are in the warehouse; no row is read.
 """
 
+import graphlib
 import json
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -68,8 +70,9 @@ def trace(project: Project, compile_all: Callable[[], None] | None = None) -> Tr
     compiled = _compiled(project, compile_all)
     with connect(project.settings, read_only=False) as connection:
         schemas, externals = _columns(connection, project.manifest)
-        lineages = read_lineage(project.manifest, compiled, schemas, externals)
-        tags = inherit(project.manifest, lineages)
+        manifest = with_named_parents(project.manifest, compiled)
+        lineages = read_lineage(manifest, compiled, schemas, externals)
+        tags = inherit(manifest, lineages)
         edges = [edge for lineage in lineages.values() for edge in lineage.edges]
         silent = undeclared(tags)
         inherited = [*_inherited(project, tags, silent), *_left_over(project, lineages.values())]
@@ -125,9 +128,65 @@ def read_target(target: Path, warehouse: Path) -> Reading:
                 compiled[unique_id] = text
     with patiently(warehouse, lambda: duckdb.connect(str(warehouse), read_only=True)) as connection:
         schemas, externals = _columns(connection, manifest)
+    manifest = with_named_parents(manifest, compiled)
     lineages = read_lineage(manifest, compiled, schemas, externals)
     tags = inherit(manifest, lineages)
     return Reading(lineages, tags, undeclared(tags))
+
+
+_NAME_IN_SQL: Final = re.compile(r'"?(\w+)"?\."?(\w+)"?')
+
+
+def with_named_parents(
+    manifest: Mapping[str, Any], compiled: Mapping[str, str]
+) -> Mapping[str, Any]:
+    """Return the manifest with the parents that models name in their SQL, and not by `ref`.
+
+    A macro that looks at every table of a project reads them so, and so does a careless hand:
+    what flows flows. A name that would make a model its own ancestor is left out.
+    """
+    places = {place: unique_id for unique_id, place in _names(manifest).items()}
+    parents = {
+        unique_id: list(node.get("depends_on", {}).get("nodes", ()))
+        for unique_id, node in manifest["nodes"].items()
+    }
+    named: dict[str, list[str]] = {}
+    for unique_id, text in compiled.items():
+        found = {
+            places[place]: None
+            for schema, table in _overlapping(text)
+            if (place := (schema, table)) in places
+        }
+        named[unique_id] = [
+            each for each in found if each != unique_id and each not in parents[unique_id]
+        ]
+    while any(named.values()):
+        graph = {each: [*parents[each], *named.get(each, ())] for each in parents}
+        try:
+            graphlib.TopologicalSorter(graph).prepare()
+        except graphlib.CycleError as error:
+            for each in error.args[1]:
+                named.pop(each, None)
+            continue
+        break
+    nodes = {
+        unique_id: {
+            **node,
+            "depends_on": {**node["depends_on"], "nodes": [*parents[unique_id], *more]},
+        }
+        if (more := named.get(unique_id))
+        else node
+        for unique_id, node in manifest["nodes"].items()
+    }
+    return {**manifest, "nodes": nodes}
+
+
+def _overlapping(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of neighbouring parts of dotted names: of a.b.c, (a, b) and (b, c)."""
+    at = 0
+    while match := _NAME_IN_SQL.search(text, at):
+        yield match.group(1), match.group(2)
+        at = match.start(2) - (text[match.start(2) - 1] == '"')
 
 
 def common_category(categories: tuple[str, ...]) -> str:

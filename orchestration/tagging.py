@@ -23,28 +23,33 @@ from orchestration.project import Project, ProjectError
 def declare(project: Project, columns: Iterable[Undeclared]) -> dict[Path, int]:
     """Declare columns in the YAML their models have. Returns the files and how many in each.
 
-    Raises ProjectError, before anything is written, where a model has no YAML in this project:
-    it is another package's, or undescribed.
+    A model that no YAML describes gets an entry in ``_<folder>__models.yml`` beside it, which is
+    made where it is not there. Raises ProjectError, before anything is written, where a model is
+    another package's: its YAML would be written over by the next `dbt deps`.
     """
     by_file: dict[Path, dict[str, list[Undeclared]]] = defaultdict(lambda: defaultdict(list))
-    homeless = []
+    foreign = []
+    own = project.manifest["metadata"]["project_name"]
     for column in columns:
         node = project.manifest["nodes"][column.model]
         package, _, described = str(node.get("patch_path") or "").partition("://")
-        if not described or package != project.manifest["metadata"]["project_name"]:
-            homeless.append(node["name"])
+        if not described and node["package_name"] == own:
+            folder = Path(node["original_file_path"]).parent
+            package, described = own, str(folder / f"_{folder.name}__models.yml")
+        if package != own:
+            foreign.append(node["name"])
         else:
             by_file[project.settings.project / described][node["name"]].append(column)
-    if homeless:
+    if foreign:
         raise ProjectError(
-            f"Models without YAML in this project: {', '.join(sorted(set(homeless)))}; describe "
-            "them in a YAML file of it, by name at least, and run again."
+            f"Models of another package: {', '.join(sorted(set(foreign)))}; describe them in a "
+            "YAML file of this project, by name at least, and run again."
         )
     texts = {path: _declared(path, models) for path, models in by_file.items()}
     for path, text in texts.items():
-        mode = path.stat().st_mode
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
         write_whole(path, text)
-        path.chmod(mode & 0o777)
+        path.chmod(mode)
     return {path: sum(map(len, models.values())) for path, models in by_file.items()}
 
 
@@ -54,10 +59,17 @@ def _declared(path: Path, models: Mapping[str, list[Undeclared]]) -> str:
     yaml.preserve_quotes = True
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(path.read_text("utf-8"))
-    for model in document["models"]:
-        for column in models.get(model["name"], ()):
-            _declare(model, column)
+    document = (yaml.load(path.read_text("utf-8")) if path.exists() else None) or CommentedMap(
+        version=2
+    )
+    entries = document.setdefault("models", CommentedSeq())
+    described = {str(entry["name"]): entry for entry in entries}
+    for name, columns in models.items():
+        if name not in described:
+            described[name] = CommentedMap(name=name)
+            entries.append(described[name])
+        for column in columns:
+            _declare(described[name], column)
     text = StringIO()
     yaml.dump(document, text)
     return text.getvalue()

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from dagster_dbt.core.dbt_cli_event import EventHistoryMetadata, _build_column_lineage_metadata
 
-from orchestration.column_lineage import COMPILE_STEP, trace
+from orchestration.column_lineage import COMPILE_STEP, trace, with_named_parents
 from orchestration.column_lineage import _columns as columns_of
 from orchestration.lineage import LineageError, Undeclared
 from orchestration.project import Project, ProjectError
@@ -207,6 +207,38 @@ def test_any_other_project_can_be_looked_at_by_its_target_folder(tmp_path: Path)
     assert not home.exists()
 
 
+def test_parent_that_is_named_and_not_referred_to_is_a_parent(built: Project) -> None:
+    """A macro that looks at every table writes their names; what flows from them inherits."""
+    file = next((built.settings.target / "compiled").rglob("purposes.sql"))
+    file.write_text(
+        file.read_text().replace(
+            "select * from purposes",
+            'select purposes.*, m.email as mail from purposes cross join "warehouse"."staging"."stg_members" as m',
+        )
+    )
+    (found,) = trace(built).undeclared
+    assert found.path == (
+        "shop.members.email",
+        "staging.stg_members.email",
+        "consent.purposes.mail",
+    )
+
+
+def test_name_that_would_make_a_circle_is_no_parent() -> None:
+    def model(name: str, *parents: str) -> dict[str, Any]:
+        return {
+            "resource_type": "model", "schema": "s", "alias": name, "depends_on": {"nodes": list(parents)},
+        }  # fmt: skip
+
+    manifest = {"sources": {}, "nodes": {"a": model("a"), "b": model("b", "a"), "c": model("c")}}
+    told = with_named_parents(
+        manifest,
+        {"a": 'select 1 from "w"."s"."b"', "b": "from w.s.a", "c": "from s.a, s.b, s.nobody"},
+    )
+    parents = {name: node["depends_on"]["nodes"] for name, node in told["nodes"].items()}
+    assert parents == {"a": [], "b": ["a"], "c": ["a", "b"]}
+
+
 def declared_as(built: Project, meta: dict[str, str]) -> Project:
     """The project with another `meta` of `stg_members.email`."""
     manifest: Any = copy.deepcopy(dict(built.manifest))
@@ -346,19 +378,40 @@ def test_declarations_are_written_and_all_else_stays(written: Project) -> None:
     assert declare(written, []) == {}
 
 
-def test_model_without_yaml_of_the_project_is_refused_before_anything_is_written(
+def test_model_of_another_package_is_refused_before_anything_is_written(
     written: Project,
 ) -> None:
     manifest: Any = copy.deepcopy(dict(written.manifest))
-    manifest["nodes"]["model.kigen.stg_members"]["patch_path"] = None
+    manifest["nodes"]["model.kigen.stg_members"] |= {"patch_path": None, "package_name": "other"}
     file = written.settings.project / "models/6_purge/_purge__models.yml"
     before = file.read_text()
-    with pytest.raises(ProjectError, match="Models without YAML in this project: stg_members"):
+    with pytest.raises(ProjectError, match="Models of another package: stg_members"):
         declare(
             replace(written, manifest=manifest),
             [missing("purge_plan", "action", "user"), missing("stg_members", "email", "user")],
         )
     assert file.read_text() == before
+
+
+def test_model_that_nothing_describes_gets_a_file_beside_it(written: Project) -> None:
+    manifest: Any = copy.deepcopy(dict(written.manifest))
+    for model in ("stg_members", "stg_orders"):
+        manifest["nodes"][f"model.kigen.{model}"]["patch_path"] = None
+    project = replace(written, manifest=manifest)
+    file = written.settings.project / "models/1_staging/shop/_shop__models.yml"
+    assert declare(project, [missing("stg_members", "email", "user.contact.email")]) == {file: 1}
+    assert declare(
+        project,
+        [missing("stg_orders", "email", "user.contact.email"), missing("stg_members", "phone", "user.name")],
+    ) == {file: 2}  # fmt: skip
+    assert file.read_text() == (
+        "version: 2\nmodels:\n"
+        "  - name: stg_members\n    columns:\n"
+        "      - {name: email, config: {meta: {pii: user.contact.email}, tags: [pii]}}\n"
+        "      - {name: phone, config: {meta: {pii: user.name}, tags: [pii]}}\n"
+        "  - name: stg_orders\n    columns:\n"
+        "      - {name: email, config: {meta: {pii: user.contact.email}, tags: [pii]}}\n"
+    )
 
 
 def test_commands_say_what_to_do_first_and_write_the_documents(tmp_path: Path) -> None:
