@@ -442,3 +442,43 @@ def test_mailboxes_under_the_name_of_something_else_are_mailboxes() -> None:
     assert found["note_to"].data_category == "user.contact.email"
     assert found["note_to"].is_personal
     assert found["note"].data_category != "user.contact.email"
+
+
+def test_mailboxes_inside_of_documents_and_structs_are_found() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table hooks as select i as id, {mail: 'p' || i || '@example.com', n: i} as body, "
+            "['p' || i || '@example.com'] as sent_to, "
+            "json_object('who', 'p' || i || '@example.com') as payload, json_object('n', i) as counts, "
+            "'see https://example.com/@' || i as link from range(50) as t(i)"
+        )
+        found = {each.column_name: each for each in scan_schema(connection, "main")}
+    personal = {name for name, each in found.items() if each.is_personal}
+    assert personal == {"body", "sent_to", "payload"}
+    assert {found[name].data_category for name in personal} == {"user.contact.email"}
+
+
+def test_table_that_cannot_be_read_is_judged_by_its_names_and_stops_no_other() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            """create table "a ""b'c" ("e-mail ""x'" varchar, "select" int, "\u65e5\u672c \u8a9e" blob)"""
+        )
+        connection.execute("create table gone as select 'a@example.com' as email, 1 as n")
+        connection.execute("create view broken as select * from gone")
+        connection.execute("drop table gone")
+        connection.execute(
+            "create table odd as select {email: 'x@example.com', n: 1} as s, ['a@example.com'] as l, "
+            "map {'a': 1} as m, gen_random_uuid() as u, 1::hugeint as h, interval 1 day as i, "
+            "'101'::bit as b, 'nan'::double as f, date 'infinity' as d, chr(0) || 'a' as z, "
+            "repeat('x', 100000) as long"
+        )
+        found = {
+            (each.table_name, each.column_name): each for each in scan_schema(connection, "main")
+        }
+    assert len(found) == 3 + 2 + 11
+    assert found["broken", "email"].is_personal
+    assert found["broken", "email"].evidence.endswith(
+        "; its values cannot be read (CatalogException)"
+    )
+    assert not found["broken", "n"].is_personal
+    assert found["a \"b'c", "e-mail \"x'"].data_category == "user.contact.email"

@@ -68,6 +68,8 @@ def _reach(column: _Column) -> Guess | None:
         if values.share("role_mail") > 0.6 or (column.is_of_organisation and not column.is_opaque):
             return "user.contact.email", 0.3, "its values are mailboxes of offices"
         return "user.contact.email", 0.9, "its values have the shape of e-mail addresses"
+    if values.share("mail_inside") >= 0.5 and not column.is_of_organisation:
+        return "user.contact.email", 0.7, "its values have e-mail addresses in them"
     if (
         values.share("ip") >= 0.8
         and values.share("small_ip") < 0.9

@@ -7,7 +7,7 @@ import duckdb
 
 from orchestration.scan.context import context_of
 from orchestration.scan.names import read_columns
-from orchestration.scan.values import profile
+from orchestration.scan.values import Profile, profile
 from orchestration.scan.weigh import THRESHOLD, weigh
 
 __all__ = ["THRESHOLD", "Finding", "scan_schema", "scan_table"]
@@ -32,17 +32,29 @@ class Finding:
 def scan_table(
     connection: duckdb.DuckDBPyConnection, schema: str, table: str, columns: Mapping[str, str]
 ) -> tuple[Finding, ...]:
-    """Scan a table of the warehouse; `columns` are its types, by name."""
+    """Scan a table of the warehouse; `columns` are its types, by name.
+
+    A table whose values cannot be read is judged by its names, and the evidence says so.
+    """
     # With the catalog: a schema may have the name of the file.
     catalog = str(connection.execute("select current_database()").fetchall()[0][0])
     relation = ".".join('"' + part.replace('"', '""') + '"' for part in (catalog, schema, table))
-    profiles = profile(connection, relation, columns)
+    unread = ""
+    try:
+        profiles = profile(connection, relation, columns)
+    except duckdb.Error as error:
+        # A view of a table that went, a value no cast can read: the names still say something.
+        profiles = {name: Profile(data_type) for name, data_type in columns.items()}
+        unread = f"; its values cannot be read ({type(error).__name__})"
     readings = read_columns(table, columns)
     context = context_of(table, readings, profiles)
-    return tuple(
-        Finding(schema, table, name, *weigh(name, readings[name], profiles[name], context))
-        for name in columns
-    )
+    found = []
+    for name in columns:
+        category, confidence, why, is_personal = weigh(
+            name, readings[name], profiles[name], context
+        )
+        found.append(Finding(schema, table, name, category, confidence, why + unread, is_personal))
+    return tuple(found)
 
 
 def scan_schema(

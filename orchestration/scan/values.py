@@ -70,6 +70,7 @@ SHAPES: Final[Mapping[str, str]] = {
     "national": r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}|[0-9]{6}-[0-9]{7}|[0-9]{3}-[0-9]{3}-[0-9]{3} [0-9]{2}|[A-Z]{6}[0-9]{2}[A-Z][0-9]{2}[A-Z][0-9]{3}[A-Z]|[0-9]{8}-?[A-Z]|[XYZ][0-9]{7}-?[A-Z]|[A-Z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]|[12] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{3} ?[0-9]{3}( ?[0-9]{2})?|[0-9]{17}[0-9X]|[0-9]{6}[-+][0-9]{4}|[0-9]{8}-[0-9]{4}|[A-Z]{4}[0-9]{6}[HM][A-Z]{5}[A-Z0-9][0-9]|756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}|[0-9]{4} [0-9]{4} [0-9]{4}",
     "dated_number": r"[1-8][0-9]{5}(19|20)[0-9]{2}(0[1-9]|1[0-2])([0-2][0-9]|3[01])[0-9]{3}[0-9Xx]|[0-9]{2}(0[1-9]|1[0-2])([0-2][0-9]|3[01])-[1-8][0-9*]{6}|[A-Z]{6}[0-9]{2}[ABCDEHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]|[A-Z]{4}[0-9]{2}(0[1-9]|1[0-2])([0-2][0-9]|3[01])[HM][A-Z]{5}[A-Z0-9][0-9]",
     "patronymic": r".*(вич|вна|ична|ьич|оглы|кызы)( .*)?",
+    "mail_inside": r"(?s).*[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)*\.[A-Za-z]{2,}.*",
     "company": r"(?i).*(\b(inc|ltd|llc|corp|gmbh|ag|kg|gbr|sarl|sas|sa|srl|spa|bv|nv|ab|oy|as|plc|co|cie|group|holding|ltda|lda|sl|ooo|pty|kft|zrt|limited|company|industries|technologies|foods|systems|services|logistics|transport|trading|solutions|consulting|stores?|shop|gifts?|imports?|exports?|distributors?|motors|university|school|hospital|bank|verein|stiftung|pt)\b\.?|株式会社|有限会社|合同会社|（株）|\(株\)|㈱|建設|工業|商事|商会|支社|営業所|製作所|産業|有限公司|公司|주식회사|ооо|зао|s\.r\.o|z o\.o).*",
     "code": r"[A-Z]{1,5}[-_/]?[0-9][A-Z0-9\-_/]*",
 }
@@ -145,7 +146,7 @@ def profile(
     return profiles
 
 
-_SHAPED: Final = re.compile("VARCHAR|BIGINT|HUGEINT|UBIGINT|ENUM|STRUCT|UUID|JSON|INET")
+_SHAPED: Final = re.compile("VARCHAR|BIGINT|HUGEINT|UBIGINT|ENUM|STRUCT|UUID|JSON|INET|MAP|UNION")
 """Types whose values have shapes worth asking for."""
 
 

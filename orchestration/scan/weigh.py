@@ -53,12 +53,15 @@ def weigh(
     for named in readings:
         if not fits(named.category, values):
             continue
-        if values.share("email") > 0.9 and not named.category.startswith(_MAY_BE_MAILBOXES):
+        is_about_else = not named.category.startswith(_MAY_BE_MAILBOXES)
+        if is_about_else and values.share("email") > 0.9:
             # A note, a name, a remark, of mailboxes throughout: the values say what it is.
             break
         said = _by_name(named, values, table)
         if said is not None:
             confidence, why = said
+            if is_about_else and confidence < THRESHOLD and values.share("mail_inside") >= 0.5:
+                break
             return named.category, confidence, why, confidence >= THRESHOLD
     category, confidence, why = guess(name, readings, values, table)
     if category is None:
