@@ -52,6 +52,7 @@ BEFORE = [
         "proof_personal_column_undeclared",
         "a column nobody told of",
         (
+            "alter table shop.members add column line_id varchar",
             "insert into tags.scan_findings values "
             "('shop', 'members', 'line_id', 'user.account.username', 0.9, 'its name says so', true)",
         ),
@@ -334,6 +335,7 @@ AFTER = [
         "proof_personal_table_undeclared",
         "a list somebody left behind",
         (
+            "create table mailing.apology_2025 as select 'somebody@example.com' as mail",
             "insert into tags.scan_findings values "
             "('mailing', 'apology_2025', 'mail', 'user.contact.email', 0.97, 'its name says so', true)",
         ),

@@ -69,30 +69,32 @@ def test_what_is_declared_comes_before_what_flows_in_and_that_before_what_was_fo
     place = "'staging', 'stg_members'"
     sample.execute(
         f"insert into tags.inherited_columns values ({place}, 'email', 'user.name', 'a -> b', null, null), "
-        f"({place}, 'nick', 'user.name', 'shop.members.nick -> staging.stg_members.nick', 'undeclared', 'x')",
+        f"({place}, 'is_readable', 'user.name', 'shop.members.nick -> staging.stg_members.is_readable', "
+        "'undeclared', 'x')",
         *(
             f"insert into tags.scan_findings values ({place}, '{column}', 'user.account', 0.9, 'why', true)"
-            for column in ("email", "nick", "line")
+            for column in ("email", "is_readable", "last_login_at", "went")
         ),
         f"insert into tags.scan_findings values ({place}, 'status', 'user.account', 0.4, 'why', false)",
     )
     sample.dbt("build", *KNOWN, as_of=T)
     assert sample.rows(
         "select column_name, data_category, tagged_by, path, evidence from tags.pii_columns "
-        "where table_name = 'stg_members' and column_name in ('email', 'nick', 'line', 'status') order by 1"
+        "where table_name = 'stg_members' "
+        "and column_name in ('email', 'is_readable', 'last_login_at', 'status', 'went') order by 1"
     ) == [
         ("email", "user.contact.email", "declared", "a -> b", "why"),
-        ("line", "user.account", "scanned", None, "why"),
-        ("nick", "user.name", "inherited", "shop.members.nick -> staging.stg_members.nick", "why"),
+        ("is_readable", "user.name", "inherited", "shop.members.nick -> staging.stg_members.is_readable", "why"),
+        ("last_login_at", "user.account", "scanned", None, "why"),
     ]  # fmt: skip
 
 
 def test_policy_says_how_sure_the_scan_must_be(sample: House) -> None:
     sample.execute(
-        "insert into tags.scan_findings values ('shop', 'members', 'line', 'user.account', 0.7, 'why', true)"
+        "insert into tags.scan_findings values ('shop', 'members', 'status', 'user.account', 0.7, 'why', true)"
     )
     sample.dbt("build", *KNOWN, as_of=T)
-    assert sample.rows(f"select column_name from proofs.{UNDECLARED}") == [("line",)]
+    assert sample.rows(f"select column_name from proofs.{UNDECLARED}") == [("status",)]
     sample.execute(
         "insert into policy.policy_settings values ('scan_min_confidence_percent', '75', 'why')"
     )
