@@ -8,8 +8,9 @@ data stands in them.
 import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from urllib.parse import unquote, urlsplit
 
 from orchestration.orphans import end_with_parent
@@ -30,7 +31,7 @@ _HEADERS: Final = {
 class PagesHandler(SimpleHTTPRequestHandler):
     """Answers for files in the folders of pages, and for nothing else under KIGEN_HOME."""
 
-    def send_head(self):  # type: ignore[no-untyped-def]
+    def send_head(self) -> BytesIO | BinaryIO | None:
         """Refuse what is not a page, and what is linked from elsewhere."""
         asked = unquote(urlsplit(self.path).path).strip("/")
         home = Path(self.directory).resolve()

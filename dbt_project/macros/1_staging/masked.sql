@@ -13,7 +13,10 @@
     {%- if execute -%}
         {%- set node = (graph.sources.values() | selectattr('schema', 'equalto', source.schema) | selectattr('identifier', 'equalto', source.identifier) | list)[0] -%}
         {%- set declared = kigen.node_meta(node).get('kigen') or {} -%}
-        {%- set found = kigen._undeclared_findings(source) -%}
+        {%- set found = [] -%}
+        {%- for column in kigen.undeclared_columns() if column[0] == source.schema and column[1] == source.identifier -%}
+            {%- do found.append(column[2]) -%}
+        {%- endfor -%}
         {%- for column in node.columns.values() -%}
             {%- set name = adapter.quote(column.name) -%}
             {%- set mask = 'null' if column.name in found else kigen._mask_of_column(column, declared) -%}
@@ -53,7 +56,7 @@ cross join {{ kigen.pads() }} as pads
 {%- endmacro -%}
 
 
-{#- The mask of a data category: of the longest that has one here, and null for every other of a person. -#}
+{#- The mask of a data category: its own, or that of the one here it is a kind of; null for every other of a person. -#}
 {%- macro mask_of(category) -%}
     {%- set masks = {
         'user.contact.email': 'domain',
@@ -84,30 +87,4 @@ cross join {{ kigen.pads() }} as pads
         {{- return('pseudonym') -}}
     {%- endif -%}
     {{- return(kigen.mask_of(meta.get('pii', 'none'))) -}}
-{%- endmacro -%}
-
-
-{#- The columns of a source that the last scan found personal and nobody declares, as a list of names. Whatever the
-    policy's own threshold: what is doubtful is not shown. By name and not by `source`: a model that waited for the
-    lineage would not be made anew after a purge. -#}
-{%- macro _undeclared_findings(source) -%}
-    {%- set findings = api.Relation.create(database=source.database, schema='tags', identifier='scan_findings') -%}
-    {%- if load_relation(findings) is none -%}
-        {{- return([]) -}}
-    {%- endif -%}
-    {%- set query -%}
-        select findings.column_name
-        from {{ findings }} as findings
-        left join ({{ kigen.declared_columns() }}) as declared
-            on
-                findings.schema_name = declared.schema_name
-                and findings.table_name = declared.table_name
-                and findings.column_name = declared.column_name
-        where
-            findings.is_personal
-            and declared.column_name is null
-            and findings.schema_name = '{{ source.schema }}'
-            and findings.table_name = '{{ source.identifier }}'
-    {%- endset -%}
-    {{- return(run_query(query).columns[0].values() | list) -}}
 {%- endmacro -%}

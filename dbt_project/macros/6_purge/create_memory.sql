@@ -1,23 +1,26 @@
-{#- Create what a purge writes to and the stages read, where it is not there yet: the tables of the
-    schema `memory`, from their declared columns; the guard's verdicts; the approvals; the canaries the erasure
+{#- Create what Kigen writes and dbt reads, where it is not there yet: the tables of the schema `memory`, and those of
+    what was scanned, traced and handed over, from their declared columns; the guard's verdicts; the approvals; the canaries the erasure
     is proved by. A column that a later version declares is added. Runs before every dbt run; then `refuse_another_key` looks at what is there. -#}
 {%- macro create_memory() -%}
     {%- if execute and flags.WHICH in ['run', 'build', 'test', 'seed'] -%}
-        {%- do run_query('create schema if not exists memory') -%}
+        {%- for schema in ['memory', 'tags', 'delivery'] -%}
+            {%- do run_query('create schema if not exists ' ~ schema) -%}
+        {%- endfor -%}
         {%- set there = {} -%}
-        {%- for row in run_query("select table_name, column_name from information_schema.columns where table_schema = 'memory' and table_catalog = '" ~ target.database ~ "'").rows -%}
+        {%- for row in run_query("select table_schema || '.' || table_name, column_name from information_schema.columns where table_schema in ('memory', 'tags', 'delivery') and table_catalog = '" ~ target.database ~ "'").rows -%}
             {%- do there.setdefault(row[0], []).append(row[1]) -%}
         {%- endfor -%}
-        {%- for source in graph.sources.values() if source.schema == 'memory' -%}
+        {%- for source in graph.sources.values() if source.schema == 'memory' or (source.package_name == 'kigen' and source.source_name in ['tags', 'delivery']) -%}
+            {%- set table = source.schema ~ '.' ~ source.name -%}
             {%- set columns = [] -%}
             {%- for column in source.columns.values() -%}
                 {%- do columns.append(column.name ~ ' ' ~ column.data_type) -%}
-                {%- if source.name in there and column.name not in there[source.name] -%}
-                    {%- do run_query('alter table memory.' ~ source.name ~ ' add column ' ~ column.name ~ ' ' ~ column.data_type) -%}
+                {%- if table in there and column.name not in there[table] -%}
+                    {%- do run_query('alter table ' ~ table ~ ' add column ' ~ column.name ~ ' ' ~ column.data_type) -%}
                 {%- endif -%}
             {%- endfor -%}
-            {%- if source.name not in there -%}
-                {%- do run_query('create table if not exists memory.' ~ source.name ~ ' (' ~ columns | join(', ') ~ ')') -%}
+            {%- if table not in there -%}
+                {%- do run_query('create table if not exists ' ~ table ~ ' (' ~ columns | join(', ') ~ ')') -%}
             {%- endif -%}
         {%- endfor -%}
         {%- do run_query('create schema if not exists purge') -%}

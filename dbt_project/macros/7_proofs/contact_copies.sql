@@ -28,53 +28,23 @@
                 {%- endfor -%}
             {%- endif -%}
         {%- endfor -%}
-        {%- for found in kigen._undeclared_contacts(categories) -%}
-            {%- set relation = api.Relation.create(database=target.database, schema=found[0], identifier=found[1]) -%}
-            {%- set value = 'cast(' ~ adapter.quote(found[2]) ~ ' as varchar)' -%}
+        {#- Nobody here has named these: a name may hold anything. -#}
+        {%- for found in kigen.undeclared_columns() if found[3] in categories -%}
+            {%- set quoted = [] -%}
+            {%- set literal = [] -%}
+            {%- for part in [found[0], found[1], found[2]] -%}
+                {%- do quoted.append('"' ~ part | replace('"', '""') ~ '"') -%}
+                {%- do literal.append("'" ~ part | replace("'", "''") ~ "'") -%}
+            {%- endfor -%}
+            {%- set value = 'cast(' ~ quoted[2] ~ ' as varchar)' -%}
             {%- do selects.append(
-                "select '" ~ found[0] ~ "' as schema_name, '" ~ found[1] ~ "' as table_name, '" ~ found[2] ~ "' as column_name, "
-                ~ (kigen.normalised_email(value) if found[3].startswith('user.contact.email') else value) ~ ' as contact from ' ~ relation
+                'select ' ~ literal[0] ~ ' as schema_name, ' ~ literal[1] ~ ' as table_name, ' ~ literal[2] ~ ' as column_name, '
+                ~ (kigen.normalised_email(value) if found[3].startswith('user.contact.email') else value)
+                ~ ' as contact from ' ~ quoted[0] ~ '.' ~ quoted[1]
             ) -%}
         {%- endfor -%}
     {%- endif -%}
     {{- selects | join('\nunion all\n') or 'select cast(null as varchar) as schema_name, cast(null as varchar) as table_name, cast(null as varchar) as column_name, cast(null as varchar) as contact where false' -}}
-{%- endmacro -%}
-
-
-{#- The columns the warehouse has now that the scan or the lineage says hold a contact point, and no declaration,
-    as a list of [schema, table, column, category]. By name: this proof waits for the purge anyway. -#}
-{%- macro _undeclared_contacts(categories) -%}
-    {%- set findings = api.Relation.create(database=target.database, schema='tags', identifier='scan_findings') -%}
-    {%- if load_relation(findings) is none -%}
-        {{- return([]) -}}
-    {%- endif -%}
-    {%- set query -%}
-        select distinct known.schema_name, known.table_name, known.column_name, known.data_category
-        from (
-            select schema_name, table_name, column_name, data_category from {{ findings }}
-            where is_personal
-            union all
-            select schema_name, table_name, column_name, data_category
-            from {{ api.Relation.create(database=target.database, schema='tags', identifier='inherited_columns') }}
-            where problem is not null
-        ) as known
-        inner join information_schema.columns as present
-            on
-                known.schema_name = present.table_schema
-                and known.table_name = present.table_name
-                and known.column_name = present.column_name
-                and present.table_catalog = '{{ target.database }}'
-        left join ({{ kigen.declared_columns() }}) as declared
-            on
-                known.schema_name = declared.schema_name
-                and known.table_name = declared.table_name
-                and known.column_name = declared.column_name
-        where
-            declared.column_name is null
-            and known.data_category in ('{{ categories | join("', '") }}')
-        order by all
-    {%- endset -%}
-    {{- return(run_query(query).rows) -}}
 {%- endmacro -%}
 
 
