@@ -347,6 +347,13 @@ def deliver(
         highlight=False,
         soft_wrap=True,
     )
+    if told["noticed"]:
+        console.print(
+            f"{told['noticed']} notices were written into the log of what was sent: from now on their "
+            f"grace runs. Send them today; the texts lie beside the file.",
+            markup=False,
+            soft_wrap=True,
+        )
     if told["revoked"]:
         console.print(
             f"{told['revoked']} of them must not be written to any more: {told['revoke_list']}",

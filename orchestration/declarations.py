@@ -70,7 +70,19 @@ ERASE_MIN_SHARE: Final = "erase_min_share_percent"
 ERASE_MIN_BYTES: Final = "erase_min_bytes"
 """How much has to be deleted before the file is written anew; 0 does not ask."""
 
+NOTICE_ADVERTISING: Final = "notice_advertising"
+"""Whether an advertisement may stand below a last notice; off where nothing is said."""
+
+TEXT_SETTINGS: Final = (
+    "notice_sender",
+    "notice_keep_url",
+    "notice_advertising_ja",
+    "notice_advertising_en",
+)
+
 KNOWN_SETTINGS: Final = (
+    NOTICE_ADVERTISING,
+    *TEXT_SETTINGS,
     "business_time_zone",
     "fiscal_year_first_month",
     ACTING_PURPOSE,
@@ -181,6 +193,16 @@ class Follows(_Declared):
     action: Literal["delete", "anonymise"]
 
 
+class MessageLog(_Declared):
+    """The columns of a log of what was sent, and who writes notices into it."""
+
+    campaign: str
+    message_class: str
+    kind: str
+    sent_at: str
+    notices_by: Literal["hand_over", "tool"] = "tool"
+
+
 class SourceMeta(_Declared):
     """`meta.kigen` of a source table, as written."""
 
@@ -195,6 +217,7 @@ class SourceMeta(_Declared):
     parent: str | None = None
     is_purged_last: bool = Field(default=False, alias="purge_last")
     follows: Follows | None = None
+    message_log: MessageLog | None = None
 
     @field_validator("key", mode="before")
     @classmethod
@@ -219,6 +242,10 @@ class ModelMeta(_Declared):
     contact: str | None = None
     subject: str | None = None
     register_table: str | None = Field(default=None, alias="register")
+    # The kind of message its hand-over is, where that starts a grace.
+    notice: str | None = None
+    # The model whose contacts may still be written to once it was handed over; itself.
+    stands_by: str | None = None
     # What must be remembered of rows that go.
     remembers: str | None = None
     mode: Literal["append", "replace"] | None = None
@@ -376,6 +403,7 @@ def load(manifest: Mapping[str, Any]) -> Declarations:
     judges = _read_judges(sources, classes, model_metas, faults)
     proofs = _read_proofs(model_metas, faults)
     _check_audiences(sources, model_metas, purposes, faults)
+    _check_notices(sources, model_metas, faults)
     _check_memories(sources, model_metas, faults)
     if faults:
         raise DeclarationError(faults)
@@ -703,6 +731,9 @@ def _read_settings(
         elif setting == ACTING_PURPOSE:
             if purposes is not None and value not in purposes:
                 problem = _unknown("purpose", value, purposes)
+        elif setting == NOTICE_ADVERTISING:
+            if value not in ("yes", "no"):
+                problem = f"{value!r} is neither; allowed: yes, no"
         elif setting == SCAN_MIN_CONFIDENCE:
             if not re.fullmatch(r"[0-9]{1,3}", value) or not 50 <= int(value) <= 100:
                 problem = f"{value!r} is no confidence; allowed: whole numbers from 50 to 100"
@@ -717,7 +748,9 @@ def _read_settings(
                 parse_period(value)
             except PolicyError as error:
                 problem = str(error)
-        elif difflib.get_close_matches(setting, KNOWN_SETTINGS, n=1, cutoff=0.8):
+        elif setting not in TEXT_SETTINGS and difflib.get_close_matches(
+            setting, KNOWN_SETTINGS, n=1, cutoff=0.8
+        ):
             # A team may add settings of its own; one that is nearly ours is a slip.
             problem = _unknown("setting", setting, KNOWN_SETTINGS)
         if problem is not None:
@@ -835,6 +868,17 @@ def _check_columns(sources: list[_Source], faults: list[Fault]) -> None:
             column = getattr(source.meta, role)
             if column is not None:
                 named.append((role, column))
+        if (log := source.meta.message_log) is not None:
+            named += [
+                (f"message_log {role}", getattr(log, role))
+                for role in ("campaign", "message_class", "kind", "sent_at")
+            ]
+            if source.meta.contact is None or len(source.meta.key) != 1:
+                problem = (
+                    "has message_log and no contact, or a key of several columns; a notice is "
+                )
+                problem += "written by one key, to one contact"
+                faults.append(source.fault(problem))
         for role, column in named:
             if column not in source.columns:
                 problem = _unknown(f"{role} column", column, source.columns)
@@ -1162,6 +1206,32 @@ def _check_audiences(
             faults.append(model.fault(_unknown("purpose", purpose, purposes)))
         if register is not None and register not in registers:
             faults.append(model.fault(_unknown("register", register, registers)))
+
+
+def _check_notices(sources: list[_Source], models: list[_Model], faults: list[Fault]) -> None:
+    """There is one log of what was sent, and an audience of a notice says what its text needs."""
+    logs = [s for s in sources if s.meta is not None and s.meta.message_log is not None]
+    for log in logs[1:]:
+        faults.append(log.fault(f"is a message_log, and {logs[0].name} is one; keep one"))
+    names = {str(model.node["name"]): model for model in models}
+    for model in models:
+        if model.meta is None:
+            continue
+        if (stands_by := model.meta.stands_by) is not None:
+            if stands_by not in names:
+                faults.append(model.fault(_unknown("stands_by", stands_by, names, "models")))
+            elif "contact" not in names[stands_by].node["columns"]:
+                faults.append(model.fault(f"stands_by {stands_by!r} has no column contact"))
+        if model.meta.notice is None:
+            continue
+        if model.meta.message_class != "service_notice":
+            problem = f"notice is {model.meta.notice!r} and its message class is "
+            problem += f"{model.meta.message_class!r}; a last notice is a service_notice"
+            faults.append(model.fault(problem))
+        for column in ("deletes_at", "data_categories"):
+            if column not in model.node["columns"]:
+                problem = f"notice is {model.meta.notice!r} and there is no column {column}, "
+                faults.append(model.fault(problem + "which the text of the notice tells"))
 
 
 def _check_tags_of_audience(model: _Model, faults: list[Fault]) -> None:

@@ -27,6 +27,15 @@ import duckdb
 from orchestration.declarations import PolicyError, parse_period
 from orchestration.durable import sync, write_whole
 from orchestration.keys import KeyFileError, Pads, digest_as_of_key, digest_sql
+from orchestration.notices import (
+    check_log,
+    merge_columns,
+    message_log_of,
+    notice_files,
+    other_class_of,
+    texts_of,
+    write_into_log,
+)
 from orchestration.project import Project
 from orchestration.settings import Settings, format_moment, parse_moment
 from orchestration.translator import kigen_of
@@ -50,6 +59,7 @@ _CAMPAIGN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RECORD: Final = "lease.json"
 _DIGESTS: Final = "digests.parquet"
 _VERSION: Final = 1
+_MOMENTS: Final = ("as_of", "expires_at", "issued_at", "removed_at", "noticed_at")
 
 
 class DeliveryError(ValueError):
@@ -85,6 +95,8 @@ class Lease:
     """The key of its digests and of its seal."""
     removed_at: datetime | None = None
     """T of the sweep that took its files away."""
+    noticed_at: datetime | None = None
+    """Of a deletion notice: the moment that its grace runs from, once the log of what was sent has it."""
 
     @property
     def file_name(self) -> str:
@@ -151,6 +163,62 @@ def terms_of(
     )
 
 
+def notice_of(project: Project, terms: Terms) -> str | None:
+    """Return the kind of notice that handing an audience over is; None where it is none."""
+    audience = audiences_of(project).get(terms.audience)
+    return (
+        str(kigen_of(audience)["notice"]) if audience and kigen_of(audience).get("notice") else None
+    )
+
+
+def is_open_notice(project: Project, lease: Lease) -> bool:
+    """Return whether a notice was handed over, and the log that starts its grace has it not yet."""
+    log = message_log_of(project)
+    return (
+        lease.noticed_at is None
+        and lease.removed_at is None
+        and notice_of(project, lease.terms) is not None
+        and log is not None
+        and log.is_written_by_hand_over
+    )
+
+
+def expect_notice(project: Project, terms: Terms, as_of: datetime, pads: Pads) -> None:
+    """Refuse a notice that could not be sent, or would be sent to people who are getting another.
+
+    Raises NoticeError where its text is no notice, or the log cannot keep it; DeliveryError where
+    another notice was handed over and its grace has not begun: nobody knows whether it was sent.
+    """
+    if notice_of(project, terms) is None:
+        return
+    texts_of(project)
+    log = message_log_of(project)
+    if log is None or not log.is_written_by_hand_over:
+        return
+    with connect(project.settings, read_only=True) as connection:
+        check_log(connection, log)
+    for other in leases_of(project.settings, pads):
+        is_running = other.expires_at > as_of and other.terms.campaign_id != terms.campaign_id
+        if is_running and is_open_notice(project, other):
+            raise DeliveryError(
+                f"Campaign {other.terms.campaign_id} is a notice that was handed over and is not in "
+                f"{log.name} yet: its hand-over was interrupted. Ask for it again with its own terms "
+                "first; until then nobody can say who has had a notice."
+            )
+
+
+def expect_message_class(project: Project, terms: Terms) -> None:
+    """Refuse a campaign that stands in the log of what was sent under another message class."""
+    with connect(project.settings, read_only=True) as connection:
+        other = other_class_of(connection, project, terms.campaign_id, terms.message_class)
+    if other is not None:
+        raise DeliveryError(
+            f"Campaign {terms.campaign_id} was sent before with another message class than "
+            f"{terms.message_class}, the log of what was sent says. A campaign never changes its "
+            "message class; name another campaign."
+        )
+
+
 def lease_of(project: Project, terms: Terms, as_of: datetime, pads: Pads) -> Lease | None:
     """Return the lease a campaign has, or None. Raises DeliveryError where it has another.
 
@@ -198,8 +266,13 @@ def issue(
         file = unfinished / f"recipients.{terms.file_format}"
         options = "format csv, header" if terms.file_format == "csv" else "format parquet"
         with connect(project.settings, read_only=True) as connection:
+            rows = f"select * from {relation}"
+            if notice_of(project, terms) is not None:
+                rows = merge_columns(project, relation, connection)
+                for language, text in texts_of(project).items():
+                    write_whole(unfinished / f"notice.{language}.txt", text)
             connection.execute(
-                f"copy (select * from {relation} order by {contact}) to {literal(str(file))} ({options})"
+                f"copy ({rows} order by {contact}) to {literal(str(file))} ({options})"
             )
             connection.execute(
                 f"copy (select {digest_sql(f'cast({contact} as varchar)', pads)} as contact_digest "
@@ -233,6 +306,43 @@ def issue(
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return lease
+
+
+def start_grace(project: Project, lease: Lease, as_of: datetime, pads: Pads) -> tuple[Lease, int]:
+    """Write the notices of a lease into the log of what was sent; from T `as_of` their grace runs.
+
+    Only to those who may still get one: the audience must have been built by that T just before.
+    Killed before the end and called again it adds nobody twice. Returns the lease, and how many
+    notices were written now. Raises DeliveryError where the file is not the one handed over.
+    """
+    log, kind = message_log_of(project), notice_of(project, lease.terms)
+    if not is_open_notice(project, lease) or log is None or kind is None:
+        return lease, 0
+    file = path_of(project.settings, lease)
+    if not file.exists() or _file_digest(file) != lease.file_digest:
+        raise DeliveryError(
+            f"{file} is not the file that was handed over, and whom its notice reached cannot be "
+            "told: nobody's grace begins. Hand the notice over as another campaign."
+        )
+    node = audiences_of(project)[lease.terms.audience]
+    contact = f'"{kigen_of(node)["contact"]}"'
+    with connect(project.settings, read_only=False) as connection:
+        written = write_into_log(
+            connection,
+            log,
+            pads,
+            rows=_rows_sql(project.settings, lease),
+            contact=contact,
+            is_still=f"select cast({contact} as varchar) from {node['relation_name']} "
+            f"where {contact} is not null",
+            campaign=lease.terms.campaign_id,
+            message_class=lease.terms.message_class,
+            kind=kind,
+            sent_at=as_of,
+        )
+    begun = dataclasses.replace(lease, noticed_at=as_of)
+    _write(project.settings.leases / lease.terms.campaign_id, begun, pads)
+    return begun, written
 
 
 def path_of(settings: Settings, lease: Lease) -> Path:
@@ -324,7 +434,7 @@ def look_after(project: Project, pads: Pads) -> tuple[Standing, ...]:
             revoked = 0
             if lease.removed_at is None and path_of(settings, lease).exists():
                 revoked = _revoke(connection, project, lease)
-            standings.append(Standing(lease, tuple(_problems(settings, lease, leases)), revoked))
+            standings.append(Standing(lease, tuple(_problems(project, lease, leases)), revoked))
     return tuple(standings)
 
 
@@ -381,24 +491,20 @@ def _revoke(connection: duckdb.DuckDBPyConnection, project: Project, lease: Leas
     """Write the revoke list of a lease, and return how many it has; without any there is none."""
     settings, path = project.settings, revoke_path(project.settings, lease)
     audience = audiences_of(project).get(lease.terms.audience)
-    file = literal(str(path_of(settings, lease)))
-    is_csv = lease.terms.file_format == "csv"
-    rows = (
-        f"read_csv({file}, all_varchar = true, header = true, delim = ',', quote = '\"')"
-        if is_csv
-        else f"read_parquet({file})"
-    )
+    rows = _rows_sql(settings, lease)
     unfinished = path.with_name(f".{path.name}")
     if audience is None:
         query = f"select * from {rows}"
     else:
         contact = f'"{kigen_of(audience)["contact"]}"'
+        stands = f"select cast({contact} as varchar) from {audience['relation_name']} where {contact} is not null"
+        if model := kigen_of(audience).get("stands_by"):
+            stands = f"select contact from {project.relation(model)} where contact is not null"
         query = (
             f"select * from {rows} as lease where cast(lease.{contact} as varchar) not in "
-            f"(select cast({contact} as varchar) from {audience['relation_name']} "
-            f"where {contact} is not null) or lease.{contact} is null"
+            f"({stands}) or lease.{contact} is null"
         )
-    options = "format csv, header" if is_csv else "format parquet"
+    options = "format csv, header" if lease.terms.file_format == "csv" else "format parquet"
     try:
         count = int(connection.execute(f"select count(*) from ({query})").fetchall()[0][0])
         connection.execute(f"copy ({query}) to {literal(str(unfinished))} ({options})")
@@ -416,11 +522,20 @@ def _revoke(connection: duckdb.DuckDBPyConnection, project: Project, lease: Leas
     return count
 
 
-def _problems(settings: Settings, lease: Lease, leases: tuple[Lease, ...]) -> Iterator[str]:
+def _rows_sql(settings: Settings, lease: Lease) -> str:
+    """Return SQL for the rows of a lease's file."""
+    file = literal(str(path_of(settings, lease)))
+    if lease.terms.file_format == "csv":
+        return f"read_csv({file}, all_varchar = true, header = true, delim = ',', quote = '\"')"
+    return f"read_parquet({file})"
+
+
+def _problems(project: Project, lease: Lease, leases: tuple[Lease, ...]) -> Iterator[str]:
     """Yield what is wrong with the files of a lease."""
+    settings = project.settings
     folder = settings.leases / lease.terms.campaign_id
     file = path_of(settings, lease)
-    known = {_RECORD, _DIGESTS, file.name, revoke_path(settings, lease).name}
+    known = {_RECORD, _DIGESTS, file.name, revoke_path(settings, lease).name, *notice_files()}
     for path in sorted(folder.iterdir()):
         if path.name not in known:
             yield f"{path.name} lies beside it, and nobody handed it over"
@@ -431,6 +546,8 @@ def _problems(settings: Settings, lease: Lease, leases: tuple[Lease, ...]) -> It
     if not file.exists():
         yield f"{file.name} is gone before its end"
         return
+    if is_open_notice(project, lease):
+        yield "its notices are not in the log of what was sent yet; ask for the campaign again"
     status = file.stat()
     if _file_digest(file) != lease.file_digest:
         yield f"{file.name} was altered"
@@ -494,8 +611,8 @@ def _read(folder: Path, pads: Pads) -> Lease:
         if not secrets.compare_digest(seal, written["seal"]):
             raise ValueError("the seal is another's")
         moments = {
-            name: parse_moment(record[name], name) if record[name] else None
-            for name in ("as_of", "expires_at", "issued_at", "removed_at")
+            name: parse_moment(record[name], name) if record.get(name) else None
+            for name in _MOMENTS
         }
         return Lease(
             **{

@@ -18,6 +18,7 @@ from orchestration.keys import KeyFileError
 from orchestration.leases import DeliveryError
 from orchestration.ledger import LedgerError
 from orchestration.lineage import LineageError
+from orchestration.notices import NoticeError
 from orchestration.plan import PlanError
 from orchestration.processing_record import ProcessingRecordError
 from orchestration.project import ProjectError
@@ -37,6 +38,7 @@ REFUSALS: Final = (
     KeyFileError,
     LedgerError,
     LineageError,
+    NoticeError,
     PlanError,
     ProcessingRecordError,
     ProjectError,

@@ -226,7 +226,7 @@ def gather(project: Project, policy_file: Path | None = None) -> tuple[Group, ..
     Tables with the same categories, rules and ties are one group. Raises DeclarationError with
     every fault of the file.
     """
-    path = policy_file or _own_policy(project.manifest)
+    path = policy_file or own_policy(project.manifest)
     written: dict[str, list[WrittenClass]] = {}
     for each in load_deletion_classes(project.manifest, path):
         written.setdefault(each.read.table_name, []).append(each)
@@ -245,7 +245,7 @@ def missing_words(project: Project, policy_file: Path | None = None) -> tuple[st
     One entry per class and column of words that is missing or empty, such as
     ``member_inactive: clock_ja``; to be empty before the statement is published.
     """
-    path = policy_file or _own_policy(project.manifest)
+    path = policy_file or own_policy(project.manifest)
     missing = {
         f"{each.read.deletion_class}: {column}": None
         for each in load_deletion_classes(project.manifest, path)
@@ -277,7 +277,7 @@ def write(folder: Path, groups: Sequence[Group]) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def _own_policy(manifest: Mapping[str, Any]) -> Path:
+def own_policy(manifest: Mapping[str, Any]) -> Path:
     """Return the file of the project's own deletion classes; that there is one, `load` has seen."""
     [node] = (
         node

@@ -108,6 +108,10 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "email": "varchar",
         "sent_at": "timestamp",
     },
+    "mailing.bounces": {
+        "message_id": "bigint",
+        "bounced_at": "timestamp",
+    },
     "legal.holds": {
         "hold_id": "bigint",
         "member_id": "bigint",

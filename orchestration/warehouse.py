@@ -94,14 +94,17 @@ class RawTables:
 
 
 def declared_raw_tables(manifest: Mapping[str, Any], catalog: str) -> list[tuple[str, str]]:
-    """Return (schema, table) of every source that lies in this catalog, Kigen's own left out.
+    """Return (schema, table) of every source that lies in this catalog and has to be there.
 
-    A source in another database is upstream of the file, and dbt is the one to find it.
+    Left out are Kigen's own, and those that say `meta.optional`. A source in another database is
+    upstream of the file, and dbt is the one to find it.
     """
     return sorted(
         (str(source["schema"]), str(source["identifier"]))
         for source in manifest["sources"].values()
-        if not is_own_source(source) and source["database"] == catalog
+        if not is_own_source(source)
+        and source["database"] == catalog
+        and not (source["config"].get("meta") or source.get("meta") or {}).get("optional")
     )
 
 

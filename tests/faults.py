@@ -75,7 +75,7 @@ BEFORE = [
         "proof_audience_member_withdrawn",
         "notice to a mailbox that has left",
         (
-            "insert into audiences.audience_deletion_notice "
+            "insert into audiences.audience_deletion_notice (email, deadline_at, record_count) "
             "select contact, timestamp '2026-10-01', 1 from consent.left_mailboxes limit 1",
         ),
     ),
@@ -99,7 +99,7 @@ BEFORE = [
         "proof_audience_contact_twice",
         "no mailbox",
         (
-            "insert into audiences.audience_deletion_notice "
+            "insert into audiences.audience_deletion_notice (email, deadline_at, record_count) "
             "values (null, timestamp '2026-10-01', 1)",
         ),
     ),

@@ -60,6 +60,7 @@ RAW_TABLES: dict[str, dict[str, str]] = {
         "message_id": "bigint", "campaign_id": "varchar", "message_class": "varchar", "kind": "varchar",
         "email": "varchar", "sent_at": "timestamp",
     },
+    "mailing.bounces": {"message_id": "bigint", "bounced_at": "timestamp"},
     "legal.holds": {
         "hold_id": "bigint", "member_id": "bigint", "email": "varchar", "table_name": "varchar", "reason": "varchar",
         "placed_at": "timestamp", "released_at": "timestamp",

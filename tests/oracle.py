@@ -31,6 +31,7 @@ LEGACY_CUSTOMERS = "legacy_shop.customers"
 DELIVERY_LISTS = "mailing.delivery_lists"
 RECIPIENTS = "mailing.delivery_list_recipients"
 MESSAGES = "mailing.messages"
+BOUNCES = "mailing.bounces"
 HOLDS = "legal.holds"
 
 KEYS: dict[str, tuple[str, ...]] = {
@@ -439,13 +440,47 @@ class World:
 
     @cached_property
     def notices(self) -> dict[str, list[datetime]]:
-        """DESIGN: "A notice is a mailing.messages row of kind deletion_notice", by address."""
+        """DESIGN: "A notice is a mailing.messages row of kind deletion_notice", by address.
+
+        A bounced notice is no notice.
+        """
         found: dict[str, list[datetime]] = {}
+        for email, sent_at, has_bounced in self.sent_notices:
+            if not has_bounced:
+                found.setdefault(email, []).append(sent_at)
+        return found
+
+    @cached_property
+    def sent_notices(self) -> list[tuple[str, datetime, bool]]:
+        """Every deletion notice up to T: to whom, when, and whether it came back by T."""
+        bounces: dict[int, list[datetime | None]] = {}
+        for bounce in self.shop.get(BOUNCES, []):
+            if bounce["message_id"] is not None:
+                bounces.setdefault(bounce["message_id"], []).append(moment(bounce["bounced_at"]))
+        found = []
         for row in self.shop[MESSAGES]:
             email, sent_at = own_email(row), self.known(row["sent_at"])
             if row["kind"] == "deletion_notice" and email is not None and sent_at is not None:
-                found.setdefault(email, []).append(sent_at)
+                times = bounces.get(row["message_id"], [])
+                # Without a time it came back whenever that was.
+                found.append((email, sent_at, any(at is None or at <= self.as_of for at in times)))
         return found
+
+    @cached_property
+    def unreachable(self) -> dict[str, datetime]:
+        """Mailboxes whose last notice came back, and when that was sent."""
+        last: dict[str, datetime] = {}
+        bounced: dict[str, datetime] = {}
+        for email, sent_at, has_bounced in self.sent_notices:
+            last[email] = max(sent_at, last.get(email, sent_at))
+            if has_bounced:
+                bounced[email] = max(sent_at, bounced.get(email, sent_at))
+        return {email: at for email, at in bounced.items() if at == last[email]}
+
+    def is_unreachable(self, email: str, acted_at: datetime | None) -> bool:
+        """The last notice to a mailbox came back, and the person has not acted since it was sent."""
+        sent_at = self.unreachable.get(email)
+        return sent_at is not None and acted_at is not None and acted_at < sent_at
 
     @cached_property
     def proof_clocks(self) -> dict[str, datetime]:
@@ -1034,7 +1069,7 @@ def member_claims(world: World, row: Row) -> Iterator[Claim]:
         yield plain_claim(world, "member_provisional", registered_at(world, row))
     elif row["status"] == "active":
         email = own_email(row)
-        if email is None:
+        if email is None or world.is_unreachable(email, activity(world, row)):
             yield plain_claim(world, "member_unreachable", activity(world, row))
         else:
             yield noticed_claim(world, "member_inactive", activity(world, row), email)
@@ -1051,10 +1086,17 @@ def guest_clock(world: World, email: str) -> datetime | None:
     )
 
 
+def is_lost_guest(world: World, email: str) -> bool:
+    """The mailbox of a guest counts as unreachable: "a guest order without an e-mail goes by
+    order_personal_data".
+    """
+    return world.is_unreachable(email, guest_clock(world, email))
+
+
 def order_claims(world: World, row: Row) -> Iterator[Claim]:
     """The order classes; order_open is only a floor and shows nowhere else."""
     email = own_email(row)
-    if row["member_id"] is None and email is not None:
+    if row["member_id"] is None and email is not None and not is_lost_guest(world, email):
         # P7D, "none for a mailbox that has left".
         if has_left(world, email):
             yield plain_claim(world, "guest_inactive", guest_clock(world, email))
@@ -1364,6 +1406,18 @@ def grace_starts(world: World, judgement: Judgement) -> set[tuple[str, datetime]
             email = own_email(rows[key])
             assert email is not None, f"a notice without a contact point: {state.table_name}"
             found.add((email, state.notice_sent_at))
+    # And those that came back, while a record "still there" is judged by that.
+    for (table, key), row in rows.items():
+        email = own_email(row)
+        if email not in world.unreachable or (table, key) in judgement.plan:
+            continue
+        is_guest = table == ORDERS and row["member_id"] is None
+        if (
+            table == MEMBERS
+            and key is not None
+            and world.is_unreachable(email, activity(world, row))
+        ) or (is_guest and is_lost_guest(world, email)):
+            found.add((email, world.unreachable[email]))
     return found
 
 
@@ -1389,6 +1443,8 @@ def newsletter(world: World, judgement: Judgement) -> dict[str, int]:
         if judgement.records[(MEMBERS, str(member_id))][0] != "active":
             continue
         if any(regressions(world, row).values()) or is_suppressed(world, row):
+            continue
+        if world.is_unreachable(email, activity(world, row)):
             continue
         granted_at = consenting_since(world, row)
         if granted_at is not None:

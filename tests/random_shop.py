@@ -29,6 +29,7 @@ LEGACY_CUSTOMERS = "legacy_shop.customers"
 DELIVERY_LISTS = "mailing.delivery_lists"
 RECIPIENTS = "mailing.delivery_list_recipients"
 MESSAGES = "mailing.messages"
+BOUNCES = "mailing.bounces"
 HOLDS = "legal.holds"
 
 KEYS: dict[str, tuple[str, ...]] = {
@@ -112,6 +113,7 @@ class _Maker:
                 if row[column] is not None:
                     row[column] = datetime.combine(row[column].date(), time.min)
         self.spoil_keys()
+        self.add_bounces()
         for rows in self.shop.values():
             self.rng.shuffle(rows)
         return self.shop
@@ -928,6 +930,24 @@ class _Maker:
                 (5, "newsletter"), (2, "receipt"), (2, "deletion_notice"), (0.3, "Deletion_Notice")
             )
             self.add_message(self.spell(email), self.spoilt(self.old(years=3), 0.06), kind)
+
+    def add_bounces(self) -> None:
+        """Some mails come back: most within the hour, some without a time, some twice or later than T."""
+        self.shop[BOUNCES] = []
+        for message in self.shop[MESSAGES]:
+            if message["message_id"] is None or not self.chance(0.12):
+                continue
+            for _ in range(self.weighted((9, 1), (1, 2))):
+                at = message["sent_at"] or self.as_of
+                bounced_at = self.weighted(
+                    (8, at + timedelta(seconds=self.rng.randint(1, 3600))),
+                    (1, None),
+                    (1, self.future()),
+                )
+                row = {"message_id": message["message_id"], "bounced_at": bounced_at}
+                self.shop[BOUNCES].append(row)
+        self.shop[BOUNCES].append({"message_id": None, "bounced_at": self.as_of})
+        self.shop[BOUNCES].append({"message_id": 7_000_000, "bounced_at": self.as_of})
 
     def add_stray_recipients(self, count: int) -> None:
         for _ in range(count):

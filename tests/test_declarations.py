@@ -384,6 +384,15 @@ def audience_added(
     return add
 
 
+LOG = {"campaign": "mail_id", "message_class": "mail_id", "kind": "mail_id", "sent_at": "mail_id"}
+
+
+def two_logs(project: Project) -> None:
+    column = project.sources["source.club.club.people"]["config"]["meta"]["kigen"]["key"]
+    key("club.mails", message_log=LOG)(project)
+    key("club.people", message_log=dict.fromkeys(LOG, column))(project)
+
+
 def unseen_audience(project: Project) -> None:
     audience_added({}, {})(project)
     project.nodes["model.club.proof_clocks"]["depends_on"]["nodes"] = []
@@ -887,6 +896,56 @@ FAULTS: dict[str, tuple[Break, list[str]]] = {
     "an audience of an unknown message class": (
         model_added("5_audiences", "audience_x", {"message_class": "legal"}),
         ["models/5_audiences/audience_x.sql", "message_class", "'legal'", "'legal_notice'"],
+    ),
+    "a log of what was sent with a column that is not there": (
+        key("club.mails", message_log={**LOG, "kind": "sort"}),
+        [YAML, "club.mails", "column sort", "unknown message_log kind column 'sort'"],
+    ),
+    "a log of what was sent without its columns": (
+        key("club.mails", message_log={k: v for k, v in LOG.items() if k != "sent_at"}),
+        [YAML, "club.mails", "message_log", "sent_at"],
+    ),
+    "a log of what was sent that nobody knows who writes": (
+        key("club.mails", message_log={**LOG, "notices_by": "us"}),
+        [YAML, "club.mails", "notices_by", "'us'", "'hand_over' or 'tool'"],
+    ),
+    "two logs of what was sent": (
+        two_logs,
+        [YAML, "club.people", "is a message_log, and club.mails is one; keep one"],
+    ),
+    "a notice that is marketing": (
+        audience_added(
+            {"notice": "deletion_notice"},
+            dict.fromkeys(("deletes_at", "data_categories"), {"pii": "system.operations"}),
+        ),
+        [
+            "models/5_audiences/audience_x.sql",
+            "notice is 'deletion_notice'",
+            "a last notice is a service_notice",
+        ],
+    ),
+    "a notice that does not say what goes": (
+        audience_added(
+            {"notice": "deletion_notice", "message_class": "service_notice"},
+            {"deletes_at": {"pii": "system.operations"}},
+        ),
+        ["models/5_audiences/audience_x.sql", "there is no column data_categories"],
+    ),
+    "an audience that stands by a model that is not there": (
+        audience_added({"stands_by": "everybody"}, {}),
+        ["models/5_audiences/audience_x.sql", "unknown stands_by 'everybody'"],
+    ),
+    "an audience that stands by a model without contacts": (
+        audience_added({"stands_by": "proof_clocks"}, {}),
+        ["models/5_audiences/audience_x.sql", "stands_by 'proof_clocks' has no column contact"],
+    ),
+    "advertising that is neither allowed nor not": (
+        seed_add("policy_settings", "notice_advertising,maybe,why"),
+        [f"{SETTINGS}:9", "notice_advertising", "'maybe'", "allowed: yes, no"],
+    ),
+    "a text for the notice that is nearly ours": (
+        seed_add("policy_settings", "notice_keep_link,https://club.example.com,why"),
+        [f"{SETTINGS}:9", "unknown setting 'notice_keep_link'", "notice_keep_url"],
     ),
     "an audience without a contract": (
         audience_added({}, {"mail": {"pii": "user.contact.email"}}, enforced=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -35,6 +36,9 @@ MISTAKES = [
     "'1' as mailmaga_flg, timestamp '2026-10-20' as update_date",
     "insert into delivery.leases by name select 'autumn' as campaign_id, 'audience_newsletter_email' as "
     "audience, timestamp '2027-01-01' as expires_at, 2 as revoked_count",
+    # In grace since two days before T.
+    "insert into mailing.messages by name select 99006 as message_id, 'marketing' as message_class, email, "
+    "timestamp '2026-11-01' as sent_at from shop.members where member_id = 1082",
 ]
 COUNTED = {
     "proof_unclassed_record": {("shop.members", "99001"), ("shop.erasure_requests", "99003")},
@@ -44,6 +48,7 @@ COUNTED = {
     "proof_unmapped_flag": {(99004, "unmapped")},
     "proof_open_regression": {(99005, "left_to_active")},
     "proof_lease_stale": {("autumn", "audience_newsletter_email", 2)},
+    "proof_mail_after_notice": {(99006, "marketing", T - timedelta(days=2))},
 }
 # What a restored backup turns red, after a purge and one more build.
 RESTORED = {

@@ -13,6 +13,8 @@ from orchestration.leases import (
     PERIOD,
     Lease,
     audiences_of,
+    expect_message_class,
+    expect_notice,
     expect_unknown,
     issue,
     keep,
@@ -20,6 +22,7 @@ from orchestration.leases import (
     look_after,
     path_of,
     revoke_path,
+    start_grace,
     terms_of,
     tidy,
 )
@@ -108,6 +111,8 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
             lease = lease_of(PROJECT, terms, as_of, pads)
             if lease is None:
                 expect_unknown(PROJECT, terms.campaign_id)
+            expect_message_class(PROJECT, terms)
+            expect_notice(PROJECT, terms, as_of, pads)
             select = " ".join([f"+{audience}", *proofs])
             done = invoke(
                 PROJECT,
@@ -129,11 +134,12 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
             lease = lease or issue(
                 PROJECT, terms, as_of, utc_now(), config.issued_by or getpass.getuser(), pads
             )
+            lease, noticed = start_grace(PROJECT, lease, as_of, pads)
             standings = look_after(PROJECT, pads)
             keep(PROJECT, standings, pads)
         (own,) = [each for each in standings if each.lease.terms.campaign_id == terms.campaign_id]
         yield dg.MaterializeResult(
-            metadata={**_told(lease), "is_new": is_new, "revoked": own.revoked,
+            metadata={**_told(lease), "is_new": is_new, "revoked": own.revoked, "noticed": noticed,
                       "problems": "; ".join(own.problems) or "none"}
         )  # fmt: skip
 

@@ -11,8 +11,10 @@
             {%- set declared = kigen.node_meta(source).get('kigen') -%}
             {%- if declared and source.schema != 'memory' -%}
                 {%- set personal = [] -%}
+                {%- set categories = [] -%}
                 {%- for column in source.columns.values() if kigen.node_meta(column).get('pii', 'none') != 'none' -%}
                     {%- do personal.append(adapter.quote(column.name)) -%}
+                    {%- do categories.append(kigen.node_meta(column).pii) -%}
                 {%- endfor -%}
                 {%- set keys = [] -%}
                 {%- for key in ([declared.key] if declared.key is string else declared.key) -%}{%- do keys.append(adapter.quote(key)) -%}{%- endfor -%}
@@ -30,6 +32,7 @@
                     'parent': declared.get('parent'),
                     'follows': declared.get('follows'),
                     'personal': personal,
+                    'categories': categories | unique | list,
                 }) -%}
             {%- endif -%}
         {%- endfor -%}

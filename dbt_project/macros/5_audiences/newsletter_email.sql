@@ -5,7 +5,7 @@
         'records': ref('records_members'),
         'purpose': 'marketing.communications.email',
         'message_class': 'marketing',
-        'contact': 'email',
+        'contact': 'reachable_email',
         'flag': 'subjects.wants_newsletter',
         'member': "subjects.status = 'active' and not subjects.is_withdrawn",
         'subject_as': 'member_id',

@@ -61,6 +61,12 @@ messages as (
 
 ),
 
+bounces as (
+
+    select * from {{ ref('stg_bounces') }}
+
+),
+
 register as (
 
     select distinct member_id from members
@@ -78,6 +84,7 @@ faults as (
         ['mailing.delivery_lists', 'lists', ['list_id']],
         ['mailing.delivery_list_recipients', 'recipients', ['list_id', 'recipient_no']],
         ['mailing.messages', 'messages', ['message_id']],
+        ['mailing.bounces', 'bounces', ['message_id']],
         ['legal.holds', 'holds', ['hold_id']]
     ] -%}
         select

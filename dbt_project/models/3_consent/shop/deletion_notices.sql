@@ -1,10 +1,16 @@
--- One row per deletion notice that was sent: the last mail before deletion.
+-- One row per deletion notice that was sent and has not come back: the last mail before deletion.
 {{ config(materialized='view') }}
 
 with messages as (
 
     select * from {{ ref('stg_messages') }}
     where kind = 'deletion_notice'
+
+),
+
+bounced as (
+
+    select * from {{ ref('bounced_notices') }}
 
 ),
 
@@ -21,7 +27,13 @@ notices as (
         messages.sent_at
     from messages
     cross join as_of
-    where messages.sent_at <= as_of.as_of
+    left join bounced
+        on
+            messages.message_id = bounced.message_id
+            and (bounced.bounced_at is null or bounced.bounced_at <= as_of.as_of)
+    where
+        messages.sent_at <= as_of.as_of
+        and bounced.message_id is null
 
 )
 

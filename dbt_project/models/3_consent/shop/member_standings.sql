@@ -54,6 +54,12 @@ remembered_grants as (
 
 ),
 
+unreachable as (
+
+    select * from {{ ref('unreachable_mailboxes') }}
+
+),
+
 verified as (
 
     select
@@ -198,11 +204,18 @@ judged as (
 standings as (
 
     select
-        *,
-        is_withdrawn or has_left_unseen or is_to_be_erased as has_left,
-        coalesce(status = 'active', false) and not (is_withdrawn or has_left_unseen or is_to_be_erased) as is_active,
-        greatest(registered_at, last_login_at, last_ordered_at) as last_acted_at
+        judged.*,
+        judged.is_withdrawn or judged.has_left_unseen or judged.is_to_be_erased as has_left,
+        coalesce(judged.status = 'active', false)
+        and not (judged.is_withdrawn or judged.has_left_unseen or judged.is_to_be_erased) as is_active,
+        greatest(judged.registered_at, judged.last_login_at, judged.last_ordered_at) as last_acted_at,
+        -- The last notice to the mailbox came back, and the member has not been seen since.
+        coalesce(
+            unreachable.sent_at > greatest(judged.registered_at, judged.last_login_at, judged.last_ordered_at),
+            false
+        ) as is_unreachable
     from judged
+    left join unreachable on judged.email = unreachable.contact
 
 )
 

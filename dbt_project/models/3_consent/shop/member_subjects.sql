@@ -20,6 +20,7 @@ subjects as (
         'shop.members' as table_name,
         member_id as subject_key,
         email as contact,
+        case when not is_unreachable then email end as reachable_email,
         case when legacy_customer_id is not null then 'legacy_shop.customers' end as former_table,
         cast(legacy_customer_id as varchar) as former_key
     from standings

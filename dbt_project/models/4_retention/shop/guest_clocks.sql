@@ -52,11 +52,25 @@ clocks as (
             when remembered.last_acted_at > coalesce(guests.last_ordered_at, cast('-infinity' as timestamp))
                 then 'memory.contact_activity'
             else 'ordered_at of a guest order with the address'
-        end as clock_source
+        end as clock_source,
+        unreachable.sent_at as returned_notice_sent_at
     from guests
     left join members on guests.email = members.email
     left join remembered on guests.email = remembered.email
+    left join {{ ref('unreachable_mailboxes') }} as unreachable on guests.email = unreachable.contact
+
+),
+
+-- The last notice to the mailbox came back, and nobody with it has been seen since.
+standings as (
+
+    select
+        email,
+        clock_at,
+        clock_source,
+        coalesce(returned_notice_sent_at > clock_at, false) as is_unreachable
+    from clocks
 
 )
 
-select * from clocks
+select * from standings

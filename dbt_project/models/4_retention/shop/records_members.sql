@@ -10,6 +10,7 @@ told as (
     select
         *,
         is_withdrawn or has_left_unseen as is_leaver,
+        email is not null and not is_unreachable as is_reachable,
         case
             when last_acted_at is null then 'registered_at'
             when last_acted_at = last_login_at then 'last_login_at'
@@ -42,11 +43,11 @@ clocks as (
         end as member_withdrawn__clock_source,
         case when is_activity_known then last_acted_at end as member_inactive__clock_at,
         case
-            when status = 'active' and not is_leaver and email is not null then activity_source
+            when status = 'active' and not is_leaver and is_reachable then activity_source
         end as member_inactive__clock_source,
         case when is_activity_known then last_acted_at end as member_unreachable__clock_at,
         case
-            when status = 'active' and not is_leaver and email is null then activity_source
+            when status = 'active' and not is_leaver and not is_reachable then activity_source
         end as member_unreachable__clock_source,
         registered_at as member_provisional__clock_at,
         case

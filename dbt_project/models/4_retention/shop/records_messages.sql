@@ -1,5 +1,5 @@
 -- One row per mail that was sent: its clock, deadline and state. A deletion notice stays while a record
--- it started the grace for is still there.
+-- it started the grace for is still there, or one whose mailbox is out of reach because it came back.
 with source as (
 
     select * from {{ ref('stg_messages') }}
@@ -41,6 +41,52 @@ graces as (
 
 ),
 
+unreached as (
+
+    select
+        members.contact,
+        mailboxes.sent_at
+    from {{ ref('records_members') }} as members
+    inner join {{ ref('member_standings') }} as standings
+        on
+            members.member_id = standings.member_id
+            and standings.is_unreachable
+    inner join {{ ref('unreachable_mailboxes') }} as mailboxes on members.contact = mailboxes.contact
+    where members.state <> 'expired'
+
+    union
+
+    select
+        orders.contact,
+        mailboxes.sent_at
+    from {{ ref('records_orders') }} as orders
+    inner join {{ ref('guest_clocks') }} as guests
+        on
+            orders.contact = guests.email
+            and guests.is_unreachable
+    inner join {{ ref('unreachable_mailboxes') }} as mailboxes on orders.contact = mailboxes.contact
+    where
+        orders.state <> 'expired'
+        and orders.subject_key is null
+
+),
+
+needed as (
+
+    select
+        contact,
+        notice_sent_at as sent_at
+    from graces
+
+    union
+
+    select
+        contact,
+        sent_at
+    from unreached
+
+),
+
 clocks as (
 
     select
@@ -49,16 +95,16 @@ clocks as (
         source.email as contact,
         source.is_readable,
         cast(null as timestamp) as dated_at,
-        coalesce(source.kind = 'deletion_notice', false) and graces.contact is not null as starts_a_grace,
+        coalesce(source.kind = 'deletion_notice', false) and needed.contact is not null as is_needed,
         case when source.sent_at <= as_of.as_of then source.sent_at end as message_log__clock_at,
         'sent_at' as message_log__clock_source
     from source
     cross join as_of
-    left join graces
+    left join needed
         on
-            source.email = graces.contact
-            and source.sent_at = graces.notice_sent_at
+            source.email = needed.contact
+            and source.sent_at = needed.sent_at
 
 ),
 
-{{ records_of('mailing.messages', clocks='clocks', has_readable=true, kept_if='starts_a_grace') }}
+{{ records_of('mailing.messages', clocks='clocks', has_readable=true, kept_if='is_needed') }}

@@ -88,7 +88,11 @@ clocks as (
         fiscal.is_still_personal,
         guest_clocks.clock_at as guest_inactive__clock_at,
         case
-            when fiscal.member_id is null and fiscal.email is not null and fiscal.is_still_personal
+            when
+                fiscal.member_id is null
+                and fiscal.email is not null
+                and fiscal.is_still_personal
+                and not coalesce(guest_clocks.is_unreachable, false)
                 then guest_clocks.clock_source
         end as guest_inactive__clock_source,
         coalesce(fiscal.delivered_at, fiscal.ordered_at) as order_personal_data__clock_at,
