@@ -916,7 +916,10 @@ FAULTS: dict[str, tuple[Break, list[str]]] = {
     "a notice that is marketing": (
         audience_added(
             {"notice": "deletion_notice"},
-            dict.fromkeys(("deletes_at", "data_categories"), {"pii": "system.operations"}),
+            {
+                "deletes_at": {"pii": "system.operations"},
+                "data_categories": {"pii": "system.operations"},
+            },
         ),
         [
             "models/5_audiences/audience_x.sql",

@@ -30,7 +30,7 @@ notices as (
     left join bounced
         on
             messages.message_id = bounced.message_id
-            and (bounced.bounced_at is null or bounced.bounced_at <= as_of.as_of)
+            and (bounced.bounced_at is null or as_of.as_of >= bounced.bounced_at)
     where
         messages.email is not null
         and messages.sent_at <= as_of.as_of
