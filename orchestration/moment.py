@@ -18,7 +18,7 @@ class Moment(dg.ConfigurableResource):  # type: ignore[type-arg]
         default="",
         description=(
             "T in ISO 8601, UTC where it names no zone. Empty: KIGEN_AS_OF, or else the moment "
-            "the run was created. A T later than now is refused by whatever deletes."
+            "the run was created. A T later than now is refused by whatever deletes or hands over."
         ),
     )
 
@@ -39,12 +39,12 @@ def run_config(as_of: datetime) -> dict[str, Any]:
     return {"resources": {RESOURCE: {"config": {"as_of": format_moment(as_of)}}}}
 
 
-def refusal_of_future(as_of: datetime) -> str | None:
-    """Return why nothing may be deleted by this T, or None."""
+def refusal_of_future(as_of: datetime, done: str = "deleted") -> str | None:
+    """Return why nothing may be deleted, or what else is not to be `done`, by this T; or None."""
     if as_of <= utc_now():
         return None
     return (
-        f"T is {format_moment(as_of)} UTC, later than now, and nothing is deleted by a date that "
+        f"T is {format_moment(as_of)} UTC, later than now, and nothing is {done} by a date that "
         "has not come; name a past moment, or none (KIGEN_AS_OF; in the launchpad, as_of)."
     )
 

@@ -143,6 +143,15 @@ def test_campaign_linked_to_an_old_list_gets_only_who_may_be_written_to_now(samp
     }  # fmt: skip
 
 
+def test_nothing_is_handed_over_by_a_moment_that_has_not_come(sample: House) -> None:
+    """A lease of tomorrow would outlive its time, and a grace of tomorrow would be no grace."""
+    told = {"KIGEN_WAREHOUSE": str(sample.warehouse), "KIGEN_AS_OF": "2126-01-01T00:00:00"}
+    said = call("deliver", "autumn", "--audience", NEWSLETTER, home=sample.home, **told)
+    assert said.returncode == 1
+    assert "later than now, and nothing is handed over by a date that has not come" in said.stdout
+    assert not (sample.home / "leases").exists()
+
+
 # What is asked for.
 
 

@@ -18,6 +18,11 @@ from tests.house import PROJECT, REPOSITORY, House, failures
 
 Violations = Callable[[House, str], list[tuple[object, ...]]]
 
+# In grace since two days before T, and written to a day before it.
+MAIL_AFTER_NOTICE = (
+    "insert into mailing.messages by name select 99006 as message_id, 'marketing' as message_class, email, "
+    "timestamp '2026-11-01' as sent_at from shop.members where member_id = 1082"
+)
 # Rows nobody could read, or judge, or find: what is planted, and what each counting proof adds.
 MISTAKES = [
     "insert into shop.members by name select 99001 as member_id, 'dormant@example.com' as email, "
@@ -36,9 +41,7 @@ MISTAKES = [
     "'1' as mailmaga_flg, timestamp '2026-10-20' as update_date",
     "insert into delivery.leases by name select 'autumn' as campaign_id, 'audience_newsletter_email' as "
     "audience, timestamp '2027-01-01' as expires_at, 2 as revoked_count",
-    # In grace since two days before T.
-    "insert into mailing.messages by name select 99006 as message_id, 'marketing' as message_class, email, "
-    "timestamp '2026-11-01' as sent_at from shop.members where member_id = 1082",
+    MAIL_AFTER_NOTICE,
 ]
 COUNTED = {
     "proof_unclassed_record": {("shop.members", "99001"), ("shop.erasure_requests", "99003")},
@@ -225,6 +228,7 @@ def test_red_proof_fails_its_dbt_test_and_a_counting_one_warns(sample: House) ->
     planted = {fault.proof: fault for fault in [*BEFORE, *AFTER]}
     for fault in planted.values():
         plant(sample, fault)
+    sample.execute(MAIL_AFTER_NOTICE)
     result = sample.dbt(
         "build", "--select", "path:models/7_proofs", "--exclude", *RESTORED, RESIDUAL, as_of=T
     )

@@ -79,7 +79,7 @@ ONLY_CONDITIONS = {
     "contact_words": {"decided_at", "decided_by_key", "decided_by_table", "is_granted"},
     "subject_grants": {"granted_by_machine_at", "granted_in_person_at"},
     "audience_newsletter_email": {"granted_at"},
-    "member_subjects": {"former_table"},
+    "member_subjects": {"former_table", "reachable_email"},
     "contact_refusals": set(),
     "masked_members": set(),
     "audience_deletion_notice": set(),

@@ -26,7 +26,7 @@ from orchestration.leases import (
     terms_of,
     tidy,
 )
-from orchestration.moment import Moment
+from orchestration.moment import Moment, refusal_of_future
 from orchestration.project import ProjectError, current
 from orchestration.readiness import make_ready
 from orchestration.refusals import refusals_as_failures
@@ -92,6 +92,8 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
             return
         as_of = moment.of(context.run, context.instance)
         settings = PROJECT.settings
+        if refusal := refusal_of_future(as_of, "handed over"):
+            raise dg.Failure(refusal, allow_retries=False)
         with refusals_as_failures():
             terms = terms_of(
                 PROJECT,
