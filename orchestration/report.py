@@ -138,7 +138,10 @@ def _next_thing(
     if due and summary and not summary.purged:
         return f"`kigen run` purges the {sum(count.rows for count in due)} rows that are due."
     if notices:
-        return f"send {notices} deletion notices, to audiences.audience_deletion_notice."
+        return (
+            f"hand {notices} last notices over: `kigen deliver CAMPAIGN --audience "
+            "audience_deletion_notice`."
+        )
     warning = next((proof for proof in proofs if proof.violations), None)
     if warning:
         return f"look at what `select * from proofs.{warning.name}` names."
