@@ -7,6 +7,7 @@ from typing import Any, Final
 import dagster as dg
 from pydantic import Field
 
+from orchestration.breach import expect_approved, listed
 from orchestration.dbt_process import WITHOUT_UNIT_TESTS, Dbt, fail_if_any, invoke
 from orchestration.keys import read_pads
 from orchestration.leases import (
@@ -51,6 +52,9 @@ class DeliveryConfig(dg.Config):
     period: str = Field(default=PERIOD, description="How long the file may lie there, ISO 8601.")
     issued_by: str = Field(
         default="", description="Who hands it over; empty: the user of this process."
+    )
+    breach_id: str = Field(
+        default="", description="Of a legal notice: the breach whose approved list it is for."
     )
 
 
@@ -97,6 +101,7 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
                 config.purpose,
                 config.file_format,
                 config.period,
+                config.breach_id,
             )
             if not settings.warehouse.exists():
                 raise ProjectError(
@@ -108,6 +113,7 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
             lease = lease_of(PROJECT, terms, as_of, pads)
             if lease is None:
                 expect_unknown(PROJECT, terms.campaign_id)
+                expect_approved(PROJECT, terms, pads, utc_now())
             select = " ".join([f"+{audience}", *proofs])
             done = invoke(
                 PROJECT,
@@ -127,8 +133,9 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
         with refusals_as_failures():
             is_new = lease is None
             lease = lease or issue(
-                PROJECT, terms, as_of, utc_now(), config.issued_by or getpass.getuser(), pads
-            )
+                PROJECT, terms, as_of, utc_now(), config.issued_by or getpass.getuser(), pads,
+                listed(PROJECT, terms, pads, utc_now()),
+            )  # fmt: skip
             standings = look_after(PROJECT, pads)
             keep(PROJECT, standings, pads)
         (own,) = [each for each in standings if each.lease.terms.campaign_id == terms.campaign_id]
