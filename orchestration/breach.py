@@ -42,7 +42,7 @@ from orchestration.pages import templates
 from orchestration.project import Project
 from orchestration.settings import Settings, format_moment, parse_moment
 from orchestration.translator import kigen_of
-from orchestration.warehouse import connect, literal
+from orchestration.warehouse import DELIVERY_SOURCE, connect, has_table, literal
 
 LEASE: Final = "lease:"
 """What stands before the campaign in the place of a lease."""
@@ -134,7 +134,7 @@ def freeze(
     settings = project.settings
     _tidy(settings)
     with connect(settings, read_only=True) as connection:
-        row = _answer(connection, project, place)
+        row = _answer(connection, project, place_of(connection, project, place))
         breach_id = _id_of(row["place"], as_of)
         folder = settings.breaches / breach_id
         if folder.exists():
@@ -379,16 +379,32 @@ def _names(names: tuple[str, ...] | None) -> str:
 # How it is asked.
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, project: Project, asked: str) -> dict[str, Any]:
+def place_of(connection: duckdb.DuckDBPyConnection, project: Project, asked: str) -> str:
+    """Return the place somebody asks about: a table comes first, then a campaign of its name.
+
+    Raises BreachError naming the places there are.
+    """
+    tables = [table.name for table in project.declarations.governed.values() if not table.is_memory]
+    campaigns = []
+    if has_table(connection, DELIVERY_SOURCE, "leases"):
+        campaigns = [
+            f"{LEASE}{campaign}"
+            for (campaign,) in connection.execute(
+                f"select campaign_id from {DELIVERY_SOURCE}.leases order by campaign_id"
+            ).fetchall()
+        ]
+    for place in (asked, f"{LEASE}{asked}"):
+        if place in tables or place in campaigns:
+            return place
+    raise BreachError(
+        f"{asked!r} is no place that Kigen knows; there are the tables {', '.join(sorted(tables))}, "
+        f"and the leases {', '.join(campaigns) or 'of no campaign'}."
+    )
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, project: Project, place: str) -> dict[str, Any]:
     """Return the row of the breach view about a place, as fields of Breach."""
     view = project.relation("breach_view")
-    places = [place for (place,) in connection.execute(f"select place from {view}").fetchall()]
-    # A table comes first: the campaign of its name is asked for with `lease:`.
-    place = next((each for each in (asked, f"{LEASE}{asked}") if each in places), None)
-    if place is None:
-        raise BreachError(
-            f"{asked!r} is no place that Kigen knows; there are: {', '.join(sorted(places))}."
-        )
     result = connection.execute(f"select * from {view} where place = ?", [place])
     names = [column[0] for column in result.description or ()]
     row = dict(zip(names, result.fetchall()[0], strict=True))

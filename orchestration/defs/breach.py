@@ -7,7 +7,7 @@ from typing import Final
 import dagster as dg
 from pydantic import Field
 
-from orchestration.breach import folder_of, freeze
+from orchestration.breach import folder_of, freeze, place_of
 from orchestration.dbt_process import WITHOUT_UNIT_TESTS, Dbt, fail_if_any, invoke
 from orchestration.keys import read_pads
 from orchestration.moment import Moment
@@ -16,7 +16,7 @@ from orchestration.readiness import make_ready
 from orchestration.refusals import refusals_as_failures
 from orchestration.settings import format_moment, utc_now
 from orchestration.translator import BREACH
-from orchestration.warehouse import DELIVERY_SOURCE
+from orchestration.warehouse import DELIVERY_SOURCE, connect
 
 PROJECT = current()
 
@@ -58,6 +58,9 @@ def breach(
         if not settings.warehouse.exists():
             raise ProjectError(f"There is no warehouse {settings.warehouse}; `kigen run` first.")
         make_ready(PROJECT)
+        with connect(settings, read_only=True) as connection:
+            # Refused before anything is built.
+            place_of(connection, PROJECT, config.place)
         select = ["build", *WITHOUT_UNIT_TESTS, "--select", "+breach_view"]
         done = invoke(PROJECT, dbt, context, select, as_of, selects=False)
     fail_if_any(done)
