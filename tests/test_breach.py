@@ -31,6 +31,7 @@ from orchestration.breach import (
     page,
     told,
 )
+from orchestration.facts import facts_of
 from orchestration.keys import Pads, digest, pads_as_of, read_pads, rotated, write_pads
 from orchestration.leases import (
     DeliveryError,
@@ -212,8 +213,10 @@ def scans(house: House, query: str) -> Counter[str]:
     found: Counter[str] = Counter()
 
     def walk(node: dict[str, Any]) -> None:
-        if "Table" in node["extra_info"]:
-            found[node["extra_info"]["Table"].rpartition(".")[2]] += 1
+        table = node["extra_info"].get("Table", "").rpartition(".")[2]
+        # Of one row.
+        if table not in ("", "as_of"):
+            found[table] += 1
         for child in node["children"]:
             walk(child)
 
@@ -713,3 +716,12 @@ RAW_TABLES_WITH_PERSONS = (
     "shop.members", "shop.consent_events", "shop.erasure_requests", "legacy_shop.customers",
     "mailing.delivery_list_recipients", "mailing.messages", "legal.holds",
 )  # fmt: skip
+
+
+def test_dagster_shows_the_totals(shop: Project, sample: House) -> None:
+    node = shop.manifest["nodes"]["model.kigen.exposure"]
+    facts = facts_of(shop, {"exposure": node})["exposure"]
+    counted = exposure(sample).values()
+    assert (facts["value_count"], facts["past_use_count"]) == (
+        sum(values for values, _, _ in counted), sum(past for _, past, _ in counted),
+    )  # fmt: skip
