@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -31,6 +32,8 @@ from orchestration.breach import (
     page,
     told,
 )
+from orchestration.exposure_page import page as page_of_exposure
+from orchestration.exposure_page import write_exposure
 from orchestration.facts import facts_of
 from orchestration.keys import Pads, digest, pads_as_of, read_pads, rotated, write_pads
 from orchestration.leases import (
@@ -725,3 +728,21 @@ def test_dagster_shows_the_totals(shop: Project, sample: House) -> None:
     assert (facts["value_count"], facts["past_use_count"]) == (
         sum(values for values, _, _ in counted), sum(past for _, past, _ in counted),
     )  # fmt: skip
+
+
+def test_page_of_what_stands_to_leak_has_the_counts_and_nothing_else(
+    shop: Project, sample: House
+) -> None:
+    build(sample, "as_of exposure_trend", T + timedelta(days=3))
+    (path,) = write_exposure(shop)
+    assert (path.name, path.stat().st_mode & 0o777) == ("exposure.html", 0o600)
+    told = path.read_text()
+    counted = exposure(sample)
+    for (table, category), (values, past, _) in counted.items():
+        assert f"<code>{table}</code></td><td><code>{category}</code>" in told
+        assert f'<td class="n">{values:,}</td><td class="n past">{past or "–"}</td>' in told
+    assert "@" not in told
+    # Two days, of which the second is at the right end of the picture, at the same height.
+    (line,) = re.findall(r'<polyline class="values" points="([^"]*)"', told)
+    assert line == "0.0,0.0 720.0,0.0"
+    assert page_of_exposure([], []).count("<polyline") == 0
