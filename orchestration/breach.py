@@ -490,7 +490,7 @@ def _folders(settings: Settings) -> list[Path]:
 def _tidy(settings: Settings) -> None:
     """Take away what was left by who was killed: half an answer."""
     if settings.breaches.exists():
-        for half in settings.breaches.glob(".*"):
+        for half in settings.breaches.glob(".*/"):
             shutil.rmtree(half)
 
 

@@ -171,9 +171,17 @@ def test_a_table_is_told_with_its_persons_categories_and_recipients(
         "issued_by": "the mail team", "issued_at": T, "expires_at": lease.expires_at, "removed_at": None,
     }  # fmt: skip
     # No audience that was handed over is made from a list of recipients.
+    lists = "retention.breach_view where place = 'mailing.delivery_list_recipients'"
+    assert sample.rows(f"select recipients from {lists}") == [(None,)]
+    # Of one that is not in the project any more nobody knows, so it may be.
+    sample.execute("update delivery.leases set audience = 'audience_of_last_year'")
+    assert sample.rows(f"select recipients[1].campaign_id, len(recipients) from {lists}") == [
+        ("autumn", 1)
+    ]
     assert sample.rows(
-        "select recipients from retention.breach_view where place = 'mailing.delivery_list_recipients'"
-    ) == [(None,)]
+        "select data_categories, reachable_count, person_count from retention.breach_view "
+        "where place = 'lease:autumn'"
+    ) == [(None, None, lease.recipients)]
 
 
 def test_a_person_is_who_can_be_told_apart(sample: House) -> None:

@@ -61,7 +61,9 @@ def breach(
         with connect(settings, read_only=True) as connection:
             # Refused before anything is built.
             place_of(connection, PROJECT, config.place)
-        select = ["build", *WITHOUT_UNIT_TESTS, "--select", "+breach_view"]
+        # The view looks up how sensitive categories are, and cannot refer to a seed that may be missing.
+        seed = ["policy_data_categories"] if PROJECT.declarations.data_categories else []
+        select = ["build", *WITHOUT_UNIT_TESTS, "--select", " ".join(["+breach_view", *seed])]
         done = invoke(PROJECT, dbt, context, select, as_of, selects=False)
     fail_if_any(done)
     with refusals_as_failures():

@@ -69,10 +69,17 @@ readers as (
     union all
     {% endfor -%}
     {%- endfor %}
+    -- What an audience was made from that is not in the project any more, nobody knows: it may be any table.
     select
-        cast(null as varchar) as table_name,
-        cast(null as varchar) as audience
-    where false
+        governed.table_name,
+        leases.audience
+    from governed
+    cross join leases
+    left join audiences on leases.audience = audiences.audience
+    where audiences.audience is null
+    group by
+        governed.table_name,
+        leases.audience
 
 ),
 
