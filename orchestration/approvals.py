@@ -1,8 +1,9 @@
-"""Approvals: who let a plan above the limits through, why, and until when.
+"""Approvals: who let a plan above the limits through, or who may be told of a leak; why, until when.
 
-An approval is for one plan, by its digest: it covers those records under that policy, and
-nothing else. It carries a seal, a keyed digest over all it says, so that a row that somebody
-wrote into the table by hand, or changed, is no approval.
+An approval is for one plan, by its digest: it covers those records under that policy, and nothing
+else. It is the same for a list of persons that was frozen after a leak (orchestration/breach.py). It
+carries a seal, a keyed digest over all it says, so that a row that somebody wrote into the table by
+hand, or changed, is no approval.
 
 Architecture invariant: rows of the table are only ever added, and only here.
 """
@@ -15,7 +16,8 @@ from typing import Final
 import duckdb
 
 from orchestration.declarations import Declarations, parse_period
-from orchestration.keys import Pads, digest
+from orchestration.keys import Pads
+from orchestration.keys import digest as keyed_digest
 from orchestration.plan import EMPTY_DIGEST, read_plan
 from orchestration.project import Project
 from orchestration.settings import format_moment
@@ -78,8 +80,30 @@ def approve(
             f"{plan_digest} is not the plan that stands; that is {plan.digest}, with {plan.rows} "
             "rows. Look at it with `kigen plan`, and approve it by its own digest."
         )
+    return write_approval(
+        connection, project, pads, digest=plan.digest, approver=approver, reason=reason, now=now
+    )
+
+
+def write_approval(
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    pads: Pads,
+    *,
+    digest: str,
+    approver: str,
+    reason: str,
+    now: datetime,
+) -> Approval:
+    """Write the approval of a digest, whatever it is of: of a plan, or of who is to be told of a leak.
+
+    Whoever calls this must have seen that there is such a thing. Raises ApprovalError.
+    """
+    check_words(reason=reason, approver=approver)
+    if not has_table(connection, *TABLE.split(".")):
+        raise ApprovalError(f"There is no table {TABLE} yet; run `kigen plan` first.")
     approval = Approval(
-        plan.digest,
+        digest,
         approver.strip(),
         reason.strip(),
         now,
@@ -152,7 +176,7 @@ def _expiry(declarations: Declarations, now: datetime) -> datetime:
 
 
 def _seal(approval: Approval, pads: Pads) -> str:
-    return digest(
+    return keyed_digest(
         "\t".join(
             (
                 "approval",

@@ -23,7 +23,9 @@ from rich.table import Table
 
 from orchestration import retention_statement
 from orchestration.approvals import check_words
+from orchestration.breach import find, folder_of, told
 from orchestration.column_lineage import read_target, trace
+from orchestration.declarations import LEGAL_NOTICE
 from orchestration.instance import clear_the_way, open_instance, prepare_home, turn
 from orchestration.journal import heads
 from orchestration.keys import read_pads
@@ -91,18 +93,32 @@ def plan(verbose: Verbose = False) -> None:
 
 @app.command()
 def approve(
-    digest: Annotated[str, typer.Argument(help="The plan's digest, or its first 12 digits.")],
+    digest: Annotated[
+        str, typer.Argument(help="The digest of the plan, or of a list of `breach`; 12 digits do.")
+    ],
     reason: Annotated[str, typer.Option(help="Why it is right, in words; no personal data.")],
     by: Annotated[str, typer.Option(help="Who approves; the user of this process.")] = "",
     verbose: Verbose = False,
 ) -> None:
-    """Let one plan through that exceeds a limit; the next run purges it."""
+    """Let one plan through that exceeds a limit, or a list of those to be told of a leak."""
     approver = by or getpass.getuser()
     check_words(reason=reason, approver=approver)
     config = {"write_approval": {"digest": digest, "reason": reason, "approver": approver}}
-    _change("approve", config, is_verbose=verbose)
+    found: dict[str, Any] = {}
+
+    def take(event: DagsterEvent) -> None:
+        if event.event_type == DagsterEventType.ASSET_OBSERVATION:
+            found.update(event.asset_observation_data.asset_observation.metadata)
+
+    _change("approve", config, is_verbose=verbose, on_event=take)
+    next_step = "`kigen run` purges it."
+    if "breach_id" in found:
+        next_step = (
+            f"`kigen deliver CAMPAIGN --audience {LEGAL_NOTICE} --breach {found['breach_id'].value}` "
+            f"hands it over, until {found['approval_expires_at'].value} UTC."
+        )
     Console().print(
-        f"Approved by {approver}. Next: `kigen run` purges it.", markup=False, soft_wrap=True
+        f"Approved by {approver}. Next: {next_step}", markup=False, highlight=False, soft_wrap=True
     )
 
 
@@ -313,17 +329,20 @@ def deliver(
     expires: Annotated[
         str, typer.Option(help="How long the file may lie there, ISO 8601 period.")
     ] = PERIOD,
+    breach: Annotated[
+        str, typer.Option(help="Of a legal notice: the breach whose approved list it is for.")
+    ] = "",
     by: Annotated[str, typer.Option(help="Who hands it over; the user of this process.")] = "",
     verbose: Verbose = False,
 ) -> None:
     """Hand an audience over for a campaign: judged anew now, written once, for a time."""
     project = current()
     # Refused before anything is built.
-    terms = terms_of(project, campaign, audience, purpose, file_format, expires)
+    terms = terms_of(project, campaign, audience, purpose, file_format, expires, breach)
     step = f"{DELIVERY_SOURCE}__{audience}"
     config = {
         "campaign_id": campaign, "purpose": purpose, "file_format": file_format, "period": expires,
-        "issued_by": by or getpass.getuser(),
+        "issued_by": by or getpass.getuser(), "breach_id": breach,
     }  # fmt: skip
     found: dict[str, Any] = {}
 
@@ -364,6 +383,37 @@ def deliver(
     if told["problems"] != "none":
         console.print(told["problems"], style="bold red", markup=False, soft_wrap=True)
         raise typer.Exit(1)
+
+
+@app.command()
+def breach(
+    place: Annotated[
+        str,
+        typer.Argument(help="What leaked: a table, as shop.orders, or the campaign of a lease."),
+    ],
+    by: Annotated[str, typer.Option(help="Who asks; the user of this process.")] = "",
+    verbose: Verbose = False,
+) -> None:
+    """After a leak: how many persons, which categories, which recipients; freeze whom to tell."""
+    found: dict[str, Any] = {}
+
+    def take(event: DagsterEvent) -> None:
+        if event.event_type == DagsterEventType.ASSET_MATERIALIZATION:
+            found.update(event.step_materialization_data.materialization.metadata)
+
+    config = {"place": place, "asked_by": by or getpass.getuser()}
+    _change("breach", {f"{DELIVERY_SOURCE}__breach": config}, is_verbose=verbose, on_event=take)
+    settings = current().settings
+    answer = find(settings, str(found["breach_id"].value), read_pads(settings.key))
+    lines = [*told(answer), f"  {folder_of(settings, answer)}"]
+    if answer.contact_count:
+        lines.append(
+            f"Next: look at it, and `kigen approve {answer.list_digest[:12]} --reason ...`; then "
+            f"`kigen deliver CAMPAIGN --audience {LEGAL_NOTICE} --breach {answer.breach_id}`."
+        )
+    console = Console(file=sys.stdout)
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

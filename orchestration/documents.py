@@ -9,6 +9,7 @@ from typing import Final
 from orchestration import processing_record, retention_statement
 from orchestration.declarations import DataCategory
 from orchestration.durable import write_whole
+from orchestration.exposure_page import write_exposure
 from orchestration.known_columns import Known, Place, known_columns
 from orchestration.project import Project
 from orchestration.warehouse import connect
@@ -29,9 +30,9 @@ class Written:
 
 
 def write_documents(project: Project) -> Written:
-    """Write the record of processing, the retention statement, and the export of personal columns.
+    """Write the record of processing, the retention statement, personal columns, and what stands to leak.
 
-    The export needs a warehouse that was built, and is left out where there is none. Raises
+    The last two need a warehouse that was built, and are left out where there is none. Raises
     WarehouseError.
     """
     folder = project.settings.documents
@@ -41,6 +42,7 @@ def write_documents(project: Project) -> Written:
             *processing_record.write(folder, processing_record.gather(project)),
             *retention_statement.write(folder, groups),
             *_write_personal_columns(project),
+            *write_exposure(project),
         ),
         retention_statement.missing_words(project),
     )

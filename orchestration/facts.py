@@ -9,7 +9,7 @@ import duckdb
 from orchestration.known_columns import known_columns
 from orchestration.lineage_page import PAGE as LINEAGE_PAGE
 from orchestration.project import Project
-from orchestration.translator import described_column, table_schema
+from orchestration.translator import described_column, kigen_of, table_schema
 from orchestration.warehouse import connect
 
 
@@ -47,7 +47,18 @@ def facts_of(project: Project, nodes: Mapping[str, Mapping[str, Any]]) -> dict[s
             if place in tables:
                 rows = connection.execute(f"select count(*) from {node['relation_name']}")
                 facts[unique_id]["dagster/row_count"] = rows.fetchall()[0][0]
+                facts[unique_id] |= _totals(connection, node)
     return facts
+
+
+def _totals(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any]) -> dict[str, int]:
+    """Return the sums of the columns that a model declares as `meta.kigen.totals`."""
+    names = kigen_of(node).get("totals") or []
+    if not names:
+        return {}
+    sums = ", ".join(f'coalesce(sum("{name}"), 0)' for name in names)
+    row = connection.execute(f"select {sums} from {node['relation_name']}").fetchall()[0]
+    return {name: int(total) for name, total in zip(names, row, strict=True)}
 
 
 def _columns(

@@ -7,6 +7,7 @@ Architecture invariant: no value of the key or the pads is put into SQL text, a 
 message; they go in as bound parameters and stay in the file.
 """
 
+import dataclasses
 import hashlib
 import secrets
 import stat
@@ -130,15 +131,24 @@ def digest_as_of_key(text: str, pads: Pads, key_id: str) -> str:
 
     Raises KeyFileError where the key file has no such key.
     """
+    made = text
+    for one in (pads, *pads_as_of(pads, key_id).later):
+        inner = hashlib.sha256(one.inner + made.encode()).digest()
+        made = hashlib.sha256(one.outer + inner).hexdigest()
+    return made
+
+
+def pads_as_of(pads: Pads, key_id: str) -> Pads:
+    """Return the pads as they were while `key_id` was the newest key.
+
+    Raises KeyFileError where the key file has no such key.
+    """
     if key_id not in pads.key_ids:
         raise KeyFileError(
             f"The key file has no key {key_id}; put the one back that has, from your backup."
         )
-    made = text
-    for one in (pads, *pads.later)[: pads.key_ids.index(key_id) + 1]:
-        inner = hashlib.sha256(one.inner + made.encode()).digest()
-        made = hashlib.sha256(one.outer + inner).hexdigest()
-    return made
+    later = pads.later[: pads.key_ids.index(key_id)]
+    return dataclasses.replace(pads, key_id=key_id, later=later)
 
 
 def digest_sql(expression: str, pads: Pads) -> str:

@@ -55,6 +55,8 @@ PERIOD: Final = "P7D"
 RECORD_PERIOD: Final = "P3Y"
 """How long the recipients' digests outlive a lease, as the log of what was sent does."""
 
+LEGAL_NOTICE_CLASS: Final = "legal_notice"
+
 _CAMPAIGN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RECORD: Final = "lease.json"
 _DIGESTS: Final = "digests.parquet"
@@ -77,6 +79,8 @@ class Terms:
     file_format: str
     period: str
     """ISO 8601: how long the file may lie there."""
+    breach_id: str = ""
+    """Of a legal notice: the breach whose frozen list it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,13 @@ def audiences_of(project: Project) -> dict[str, Mapping[str, Any]]:
 
 
 def terms_of(
-    project: Project, campaign: str, audience: str, purpose: str, file_format: str, period: str
+    project: Project,
+    campaign: str,
+    audience: str,
+    purpose: str,
+    file_format: str,
+    period: str,
+    breach_id: str = "",
 ) -> Terms:
     """Return the terms of a hand-over; an empty purpose is the audience's own.
 
@@ -147,8 +157,16 @@ def terms_of(
             f"and not for {purpose}: who may get the one need not want the other. Name an audience "
             "that is for it."
         )
-    if declared["message_class"] == "legal_notice":
-        raise DeliveryError(f"{audience} is a legal notice, which needs a list somebody approved.")
+    if declared["message_class"] == LEGAL_NOTICE_CLASS and not breach_id:
+        raise DeliveryError(
+            f"{audience} is a legal notice, which needs a list somebody approved: `kigen breach` "
+            "freezes one, `kigen approve` approves it, and --breach names it."
+        )
+    if breach_id and declared["message_class"] != LEGAL_NOTICE_CLASS:
+        raise DeliveryError(
+            f"{audience} is of message class {declared['message_class']}, and the list of a breach "
+            "is for a legal notice only; leave --breach out, or name an audience that is one."
+        )
     if file_format not in FORMATS:
         raise DeliveryError(f"The format is {file_format!r}; allowed: {', '.join(FORMATS)}.")
     try:
@@ -159,8 +177,9 @@ def terms_of(
             f"The lease is to run {period!r}, which {str(error).removeprefix(f'{period!r} ')}."
         ) from None
     return Terms(
-        campaign, audience, declared["purpose"], declared["message_class"], file_format, period
-    )
+        campaign, audience, declared["purpose"], declared["message_class"], file_format, period,
+        breach_id,
+    )  # fmt: skip
 
 
 def notice_of(project: Project, terms: Terms) -> str | None:
@@ -248,13 +267,22 @@ def lease_of(project: Project, terms: Terms, as_of: datetime, pads: Pads) -> Lea
 
 
 def issue(
-    project: Project, terms: Terms, as_of: datetime, issued_at: datetime, issued_by: str, pads: Pads
+    project: Project,
+    terms: Terms,
+    as_of: datetime,
+    issued_at: datetime,
+    issued_by: str,
+    pads: Pads,
+    listed: str = "",
 ) -> Lease:
     """Write the lease of a campaign from its audience as it stands in the warehouse.
 
-    Whoever writes it must have built the audience by T `as_of` just before. Two that come at the
-    same time end up with one lease. Raises DeliveryError and WarehouseError.
+    Whoever writes it must have built the audience by T `as_of` just before. `listed` is SQL over
+    its rows: of a legal notice, who is on the approved list. Two that come at the same time end up
+    with one lease. Raises DeliveryError and WarehouseError.
     """
+    if (terms.message_class == LEGAL_NOTICE_CLASS) != bool(listed):
+        raise DeliveryError(f"{terms.audience} and an approved list do not go together.")
     node = audiences_of(project)[terms.audience]
     contact = f'"{kigen_of(node)["contact"]}"'
     leases = project.settings.leases
@@ -263,6 +291,8 @@ def issue(
     unfinished.mkdir(mode=0o700)
     try:
         relation = str(node["relation_name"])
+        if listed:
+            relation = f"(select * from {relation} where {listed}) as listed"
         file = unfinished / f"recipients.{terms.file_format}"
         options = "format csv, header" if terms.file_format == "csv" else "format parquet"
         with connect(project.settings, read_only=True) as connection:
@@ -353,6 +383,11 @@ def path_of(settings: Settings, lease: Lease) -> Path:
 def revoke_path(settings: Settings, lease: Lease) -> Path:
     """Return where the list of those lies who must not be written to any more."""
     return settings.leases / lease.terms.campaign_id / f"revoke.{lease.terms.file_format}"
+
+
+def digests_path(settings: Settings, campaign: str) -> Path:
+    """Return where the keyed digests of a campaign's recipients lie, while they are kept."""
+    return settings.leases / campaign / _DIGESTS
 
 
 def leases_of(settings: Settings, pads: Pads) -> tuple[Lease, ...]:

@@ -10,6 +10,7 @@ from typing import Final
 import dagster as dg
 
 from orchestration.approvals import ApprovalError
+from orchestration.breach import BreachError
 from orchestration.declarations import DeclarationError
 from orchestration.encryption import EncryptionError
 from orchestration.erase import EraseError
@@ -30,6 +31,7 @@ from orchestration.warehouse import WarehouseError
 
 REFUSALS: Final = (
     ApprovalError,
+    BreachError,
     DeclarationError,
     DeliveryError,
     EncryptionError,

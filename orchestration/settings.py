@@ -104,6 +104,11 @@ class Settings:
         return self.home / "leases"
 
     @property
+    def breaches(self) -> Path:
+        """What was answered after a leak, and whom to tell, a folder per answer."""
+        return self.home / "breaches"
+
+    @property
     def documents(self) -> Path:
         """What is made for people: the record of processing, the lineage."""
         return self.home / "documents"

@@ -53,7 +53,8 @@ def summarise(
     audiences = {
         name: int(_rows(connection, f"select count(*) from {node['relation_name']}")[0][0])
         for name, node in sorted(models.items())
-        if kigen_of(node).get("message_class")
+        # Everybody there is, counted anew by whoever reads it: nobody needs that each night.
+        if kigen_of(node).get("message_class") not in (None, "legal_notice")
     }
     exclusions = []
     if "audience_exclusions" in models:

@@ -36,6 +36,9 @@ EXPIRED_LEASES: Final = dg.AssetKey([DELIVERY_SOURCE, "expired_leases"])
 LEASES: Final = dg.AssetKey([DELIVERY_SOURCE, "leases"])
 """The step that looks after what was handed over."""
 
+BREACH: Final = dg.AssetKey([DELIVERY_SOURCE, "breach"])
+"""The step that answers what a regulator asks after a leak."""
+
 LAST_RUN: Final = dg.AssetKey(["purge", "last_run"])
 """The step that notes what a purge left behind, for the next to be compared with."""
 
@@ -102,7 +105,7 @@ class KigenTranslator(DagsterDbtTranslator):
     def get_asset_spec(
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetSpec:
-        """Return the spec, with the two ties dbt does not know.
+        """Return the spec, with the two ties dbt does not know, and without one it does.
 
         Nothing is loaded before the raw tables were looked at and scanned, and a proof of
         `gate: after` waits until the file has been rewritten.
@@ -111,6 +114,10 @@ class KigenTranslator(DagsterDbtTranslator):
         props = self.get_resource_props(manifest, unique_id)
         if props["resource_type"] == "model":
             spec = spec.merge_attributes(kinds={str(props["config"]["materialized"])})
+        if props["config"].get("materialized") == "view" and gate_of(props) is None:
+            # It reads the leases when it is read; what looks after them waits for the stages.
+            deps = [dep for dep in spec.deps if dep.asset_key != LEASES]
+            spec = spec.replace_attributes(deps=deps)
         before = None
         if props["resource_type"] == "seed":
             before = SCAN_FINDINGS

@@ -236,6 +236,35 @@ def test_foreign_audiences_hold_whom_they_may(life: Life) -> None:
     assert life.notice_audience == [("k09@example.com",), ("k10@example.com",)]
 
 
+def test_foreign_leak_and_exposure_are_answered_by_the_declarations(life: Life) -> None:
+    """Without the purpose of a legal notice, and without a list of sensitive categories."""
+    house = life.house
+    rows = {
+        place: (kind, records, persons, categories, sensitive)
+        for place, kind, records, persons, categories, sensitive in house.rows(
+            "select place, place_kind, record_count, person_count, data_categories, sensitive_categories "
+            "from retention.breach_view"
+        )
+    }
+    categories = ["user.contact.email", "user.name", "user.unique_id"]
+    left = len(CUSTOMERS) - 3
+    assert rows["crm.customers"] == ("table", left + 1, left, categories, None)
+    assert set(rows) == {"crm.customers", "crm.answers", "crm.notices"}
+    for table, column, category in (
+        ("crm.customers", "full_name", "user.name"),
+        ("crm.answers", "customer_no", "user.unique_id"),
+        ("crm.notices", "email", "user.contact.email"),
+    ):
+        held = house.rows(f"select count({column}) from {table}")
+        for model in ("exposure", "exposure_trend"):
+            found = house.rows(
+                f"select cast(sum(value_count) as bigint) from retention.{model} "
+                f"where table_name = '{table}' and data_category = '{category}'"
+            )
+            assert found == held, (table, model)
+    assert house.rows("select count(*) > 15 from audiences.audience_legal_notice") == [(True,)]
+
+
 def test_foreign_plan_takes_the_expired_and_what_follows_them(life: Life) -> None:
     assert life.plan == [
         ("crm.answers", "10", "delete", "customer_lapsed"),

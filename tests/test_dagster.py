@@ -195,6 +195,7 @@ def test_job_goes_one_step_after_the_other(loaded: Loaded, job: str, steps: list
         "delivery__expired_leases",
     }
     aside |= {"delivery__audience_newsletter_email", "delivery__audience_deletion_notice"}
+    aside |= {"delivery__audience_legal_notice", "delivery__breach"}
     if job == "rebuild":
         aside.add("purge__purge_plan_guard")
     names = [node.name for node in definition.nodes_in_topological_order]

@@ -37,6 +37,7 @@ from tests.kigen import call
 
 NEWSLETTER = "audience_newsletter_email"
 NOTICE = "audience_deletion_notice"
+LEGAL = "audience_legal_notice"
 MARKETING = "marketing.communications.email"
 WEEK = timedelta(days=7)
 
@@ -160,8 +161,10 @@ def test_nothing_is_handed_over_by_a_moment_that_has_not_come(sample: House) -> 
     [
         ("../autumn", {}, "The campaign id is '../autumn'"),
         ("", {}, "The campaign id is ''"),
-        ("autumn", {"audience": "everybody"}, f"no audience 'everybody'; there are: {NOTICE}, {NEWSLETTER}"),
+        ("autumn", {"audience": "everybody"}, f"no audience 'everybody'; there are: {NOTICE}, {LEGAL}, {NEWSLETTER}"),
         ("autumn", {"audience": NOTICE, "purpose": MARKETING}, "message class service_notice), and not for"),
+        ("autumn", {"audience": LEGAL}, "a legal notice, which needs a list somebody approved"),
+        ("autumn", {"breach_id": "b"}, f"{NEWSLETTER} is of message class marketing, and the list of a breach"),
         ("autumn", {"purpose": "marketing.communications.sms"}, f"is for {MARKETING}"),
         ("autumn", {"file_format": "xlsx"}, "The format is 'xlsx'; allowed: csv, parquet"),
         ("autumn", {"period": "a week"}, "The lease is to run 'a week', which is not an ISO 8601"),

@@ -189,7 +189,7 @@ def test_audience_has_an_enforced_contract_and_a_tag_on_every_column(
         m for m in models.values() if m["config"]["meta"].get("kigen", {}).get("message_class")
     ]
     assert {model["name"] for model in audiences} == {
-        "audience_newsletter_email", "audience_deletion_notice",
+        "audience_newsletter_email", "audience_deletion_notice", "audience_legal_notice",
     }  # fmt: skip
     for model in audiences:
         assert model["config"]["contract"]["enforced"], model["name"]

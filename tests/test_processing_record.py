@@ -162,6 +162,7 @@ def test_a_category_names_the_audiences_it_may_go_out_by(record: dict[str, Any])
     }
     assert members["user.contact.email"] == [
         "audience_deletion_notice",
+        "audience_legal_notice",
         "audience_newsletter_email",
     ]
     assert members["user.demographic.date_of_birth"] == []

@@ -7,6 +7,7 @@ from typing import Any, Final
 import dagster as dg
 from pydantic import Field
 
+from orchestration.breach import expect_approved, listed
 from orchestration.dbt_process import WITHOUT_UNIT_TESTS, Dbt, fail_if_any, invoke
 from orchestration.keys import read_pads
 from orchestration.leases import (
@@ -55,6 +56,9 @@ class DeliveryConfig(dg.Config):
     issued_by: str = Field(
         default="", description="Who hands it over; empty: the user of this process."
     )
+    breach_id: str = Field(
+        default="", description="Of a legal notice: the breach whose approved list it is for."
+    )
 
 
 def delivery_key(audience: str) -> dg.AssetKey:
@@ -102,6 +106,7 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
                 config.purpose,
                 config.file_format,
                 config.period,
+                config.breach_id,
             )
             if not settings.warehouse.exists():
                 raise ProjectError(
@@ -113,6 +118,7 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
             lease = lease_of(PROJECT, terms, as_of, pads)
             if lease is None:
                 expect_unknown(PROJECT, terms.campaign_id)
+                expect_approved(PROJECT, terms, pads, utc_now())
             expect_message_class(PROJECT, terms)
             expect_notice(PROJECT, terms, as_of, pads)
             select = " ".join([f"+{audience}", *proofs])
@@ -134,8 +140,9 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
         with refusals_as_failures():
             is_new = lease is None
             lease = lease or issue(
-                PROJECT, terms, as_of, utc_now(), config.issued_by or getpass.getuser(), pads
-            )
+                PROJECT, terms, as_of, utc_now(), config.issued_by or getpass.getuser(), pads,
+                listed(PROJECT, terms, pads, utc_now()),
+            )  # fmt: skip
             lease, noticed = start_grace(PROJECT, lease, as_of, pads)
             standings = look_after(PROJECT, pads)
             keep(PROJECT, standings, pads)

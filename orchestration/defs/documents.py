@@ -17,13 +17,17 @@ DOCUMENT: Final = "document"
 
 @dg.asset(
     key=DOCUMENTS,
-    deps=[dg.AssetKey([TAGS_SOURCE, "pii_columns"])],
+    deps=[
+        dg.AssetKey([TAGS_SOURCE, "pii_columns"]),
+        dg.AssetKey(["retention", "exposure"]),
+        dg.AssetKey(["retention", "exposure_trend"]),
+    ],
     group_name=TAGS_SOURCE,
     kinds={"html", "csv"},
     pool="warehouse",
     description=(
         "The record of processing (GDPR art. 30) and the retention statement of a privacy policy, in "
-        "Japanese and English, and the personal columns for other catalogues: files under "
+        "Japanese and English, the personal columns for other catalogues, and what stands to leak: files under "
         "KIGEN_HOME/documents, by the policy as it is."
     ),
 )

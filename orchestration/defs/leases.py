@@ -4,6 +4,7 @@ from typing import Final
 
 import dagster as dg
 
+from orchestration.breach import expire_lists
 from orchestration.keys import read_pads
 from orchestration.leases import RECORD_PERIOD, audiences_of, expire, keep, look_after, tidy
 from orchestration.moment import Moment
@@ -29,19 +30,18 @@ PROJECT = current()
 def expired_leases(context: dg.AssetExecutionContext, moment: Moment) -> dg.MaterializeResult[None]:
     """Take away what has expired by T; before anything that could fail."""
     as_of = moment.of(context.run, context.instance)
+    period = PROJECT.declarations.settings.get("lease_record_period", RECORD_PERIOD)
     with refusals_as_failures():
         halves = tidy(PROJECT.settings)
-        gone = expire(
-            PROJECT.settings,
-            as_of,
-            read_pads(PROJECT.settings.key),
-            PROJECT.declarations.settings.get("lease_record_period", RECORD_PERIOD),
-        )
+        pads = read_pads(PROJECT.settings.key)
+        gone = expire(PROJECT.settings, as_of, pads, period)
+        lists = expire_lists(PROJECT.settings, as_of, pads, period)
     return dg.MaterializeResult(
         metadata={
             "removed": len(gone),
             "campaigns": ", ".join(each.terms.campaign_id for each in gone) or "none",
             "unfinished": halves,
+            "breach_lists_removed": len(lists),
         }
     )
 

@@ -2,7 +2,9 @@
 
     Returns a list of dicts: name ('shop.members'), relation, keys (list of columns), subject and
     contact (columns or none; all columns quoted), classes (list), register, former, stays_purged, purge_last (booleans),
-    parent (name or none), follows (dict or none), personal (list of columns tagged pii).
+    parent (name or none), follows (dict or none), personal (list of columns tagged pii), categories (the personal
+    data categories in the order of their names, each with its list of columns; the subject is one of user.unique_id,
+    where its column has no tag of its own), has_email (whether the contact is an e-mail address).
     Empty while dbt parses: the graph is known only when a node runs. -#}
 {%- macro governed_tables() -%}
     {%- set tables = [] -%}
@@ -11,11 +13,17 @@
             {%- set declared = kigen.node_meta(source).get('kigen') -%}
             {%- if declared and source.schema != 'memory' -%}
                 {%- set personal = [] -%}
-                {%- set categories = [] -%}
                 {%- for column in source.columns.values() if kigen.node_meta(column).get('pii', 'none') != 'none' -%}
                     {%- do personal.append(adapter.quote(column.name)) -%}
-                    {%- do categories.append(kigen.node_meta(column).pii) -%}
                 {%- endfor -%}
+                {%- set columns = {} -%}
+                {%- for column in source.columns.values() -%}
+                    {%- set category = kigen.node_meta(column).get('pii') or ('user.unique_id' if column.name == declared.get('subject') else 'none') -%}
+                    {%- if category == 'user' or category.startswith('user.') -%}
+                        {%- do columns.setdefault(category, []).append(adapter.quote(column.name)) -%}
+                    {%- endif -%}
+                {%- endfor -%}
+                {%- set contact = source.columns.get(declared.get('contact')) -%}
                 {%- set keys = [] -%}
                 {%- for key in ([declared.key] if declared.key is string else declared.key) -%}{%- do keys.append(adapter.quote(key)) -%}{%- endfor -%}
                 {%- do tables.append({
@@ -32,7 +40,8 @@
                     'parent': declared.get('parent'),
                     'follows': declared.get('follows'),
                     'personal': personal,
-                    'categories': categories | unique | list,
+                    'categories': dict(columns | dictsort),
+                    'has_email': (kigen.node_meta(contact).get('pii') or '').startswith('user.contact.email') if contact else false,
                 }) -%}
             {%- endif -%}
         {%- endfor -%}

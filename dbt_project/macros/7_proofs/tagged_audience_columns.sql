@@ -15,6 +15,8 @@
     schema_name, table_name: expressions. -#}
 {%- macro is_audience_table(schema_name, table_name) -%}
     {%- set own = ref('audience_deletion_notice') -%}
+    {#- It stands in the same schema. What it holds is by no consent: there is nothing else to prove of it. -#}
+    {%- do ref('audience_legal_notice') -%}
     ({{ schema_name }} = '{{ own.schema }}'
     {%- for relation in kigen.contributions('audiences') if relation.schema != own.schema %}
     or ({{ schema_name }} = '{{ relation.schema }}' and {{ table_name }} = '{{ relation.identifier }}')
