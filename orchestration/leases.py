@@ -12,7 +12,6 @@ tables of the schema ``delivery`` hold names, counts, times and keyed digests.
 
 import dataclasses
 import hashlib
-import json
 import re
 import secrets
 import shutil
@@ -25,9 +24,10 @@ from typing import Any, Final
 import duckdb
 
 from orchestration.declarations import PolicyError, parse_period
-from orchestration.durable import sync, write_whole
-from orchestration.keys import KeyFileError, Pads, digest_as_of_key, digest_sql
+from orchestration.durable import sync
+from orchestration.keys import Pads, digest_sql
 from orchestration.project import Project
+from orchestration.seals import read_sealed, write_sealed
 from orchestration.settings import Settings, format_moment, parse_moment
 from orchestration.translator import kigen_of
 from orchestration.warehouse import (
@@ -466,10 +466,7 @@ def _file_digest(path: Path) -> str:
 
 
 def _write(folder: Path, lease: Lease, pads: Pads) -> None:
-    record = _record(lease)
-    text = json.dumps(record, indent=2, sort_keys=True)
-    seal = digest_as_of_key(f"lease\t{text}", pads, lease.key_id)
-    write_whole(folder / _RECORD, json.dumps({"lease": record, "seal": seal}, indent=2) + "\n")
+    write_sealed(folder / _RECORD, "lease", _record(lease), pads)
 
 
 def _record(lease: Lease) -> dict[str, Any]:
@@ -487,12 +484,7 @@ def _read(folder: Path, pads: Pads) -> Lease:
     """Read the record of a lease. Raises DeliveryError where it is not the one that was written."""
     file = folder / _RECORD
     try:
-        written = json.loads(file.read_bytes())
-        record = written["lease"]
-        text = json.dumps(record, indent=2, sort_keys=True)
-        seal = digest_as_of_key(f"lease\t{text}", pads, record["key_id"])
-        if not secrets.compare_digest(seal, written["seal"]):
-            raise ValueError("the seal is another's")
+        record = read_sealed(file, "lease", pads)
         moments = {
             name: parse_moment(record[name], name) if record[name] else None
             for name in ("as_of", "expires_at", "issued_at", "removed_at")
@@ -504,7 +496,7 @@ def _read(folder: Path, pads: Pads) -> Lease:
                 "terms": Terms(**record["terms"]),
             }
         )
-    except (OSError, ValueError, KeyError, TypeError, KeyFileError):
+    except (ValueError, KeyError, TypeError):
         raise DeliveryError(
             f"{file} is not the record that was written for this lease, or was made with another "
             "key. Nobody can say for whom its files are: take the folder away, or put the record "

@@ -11,6 +11,7 @@ import dagster as dg
 
 from orchestration.approvals import ApprovalError
 from orchestration.declarations import DeclarationError
+from orchestration.disclosures import DisclosureError
 from orchestration.encryption import EncryptionError
 from orchestration.erase import EraseError
 from orchestration.journal import JournalError
@@ -31,6 +32,7 @@ REFUSALS: Final = (
     ApprovalError,
     DeclarationError,
     DeliveryError,
+    DisclosureError,
     EncryptionError,
     EraseError,
     JournalError,
