@@ -33,6 +33,8 @@ from orchestration.disclosures import (
 from orchestration.keys import Pads, read_pads, rotated
 from orchestration.pages_server import server
 from orchestration.project import Project
+from orchestration.summary import summarise
+from orchestration.warehouse import connect
 from tests.conftest import T, copy_of, seen_from
 from tests.house import RAW_TABLES, House, failures
 from tests.kigen import call, files_that_hold
@@ -681,6 +683,14 @@ def test_request_that_is_not_answered_in_time_turns_its_proof_red(sample: House)
     assert sample.purge(T).success
     sample.build(T)
     assert overdue(sample) == {"201", "202", "203", "205", "206", "207"}
+
+
+def test_summary_of_a_run_counts_the_requests(parsed: Project, template: House) -> None:
+    shop = seen_from(parsed, template)
+    with connect(shop.settings, read_only=True) as connection:
+        counts = summarise(connection, shop, 0, None, T).requests
+    said = {standing: list(STANDINGS.values()).count(standing) for standing in STANDINGS.values()}
+    assert counts == said | {"overdue": 0}
 
 
 def test_time_to_answer_is_policy_or_a_month(sample: House) -> None:

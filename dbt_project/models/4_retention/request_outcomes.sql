@@ -18,7 +18,7 @@ with standings as (
         *,
         row_number() over (
             partition by table_name, request_key
-            order by is_overdue desc, record_count desc nulls last, kind, standing
+            order by is_overdue desc, record_count desc nulls last, kind asc, standing asc
         ) as place
     from {{ ref('request_standings') }}
     where request_key is not null
@@ -34,20 +34,20 @@ as_of as (
 known as (
 
     {% if is_incremental() -%}
-    select
-        table_name,
-        request_key,
-        max(change_no) as change_no,
-        max_by(standing, change_no) as standing
-    from {{ this }}
-    group by table_name, request_key
+        select
+            table_name,
+            request_key,
+            max(change_no) as change_no,
+            max_by(standing, change_no) as standing
+        from {{ this }}
+        group by table_name, request_key
     {%- else -%}
-    select
-        cast(null as varchar) as table_name,
-        cast(null as varchar) as request_key,
-        cast(null as bigint) as change_no,
-        cast(null as varchar) as standing
-    where false
+        select
+            cast(null as varchar) as table_name,
+            cast(null as varchar) as request_key,
+            cast(null as bigint) as change_no,
+            cast(null as varchar) as standing
+        where false
     {%- endif %}
 
 ),

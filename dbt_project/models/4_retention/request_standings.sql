@@ -35,8 +35,8 @@ as_of as (
 periods as (
 
     select
-        coalesce(max(case when setting = 'request_due_erase' then cast(value as varchar) end), 'P1M') as erase_period,
-        coalesce(max(case when setting = 'request_due_disclose' then cast(value as varchar) end), 'P1M') as disclose_period
+        coalesce(max(case when setting = 'request_due_erase' then cast(value as varchar) end), 'P1M') as to_erase,
+        coalesce(max(case when setting = 'request_due_disclose' then cast(value as varchar) end), 'P1M') as to_disclose
     from {{ ref('policy_settings') }}
 
 ),
@@ -45,20 +45,20 @@ periods as (
 records as (
 
     {% for model in models if 'erasure_request' in model.table['classes'] -%}
-    select
-        '{{ model.table.name }}' as table_name,
-        {{ record_key(model.table['keys']) }} as record_key,
-        cast(subject_key as varchar) as subject_key,
-        contact,
-        state,
-        erasure_request__clock_at as verified_at,
-        erasure_request__floor_until as floor_until
-    from {{ model.relation }}
-    where
-        erasure_request__rank > 0
-        or state = 'unclassed'
+        select
+            '{{ model.table.name }}' as table_name,
+            {{ record_key(model.table['keys']) }} as record_key,
+            cast(subject_key as varchar) as subject_key,
+            contact,
+            state,
+            erasure_request__clock_at as verified_at,
+            erasure_request__floor_until as floor_until
+        from {{ model.relation }}
+        where
+            erasure_request__rank > 0
+            or state = 'unclassed'
 
-    union all
+        union all
 
     {% endfor -%}
     select
@@ -86,15 +86,19 @@ read as (
         requests.requested_at,
         requests.verified_at,
         requests.closed_at,
-        coalesce(requests.is_readable, false) and requests.request_key is not null and duplicates.record_key is null as is_clear,
+        requests.request_key is not null
+        and coalesce(requests.is_readable, false)
+        and duplicates.record_key is null as is_clear,
         coalesce(requests.kind in ('erase', 'disclose'), false) as needs_identity,
         case
-            when requests.kind = 'erase'
-                then {{ moved_by('coalesce(requests.requested_at, requests.verified_at)', period_months('periods.erase_period'), period_days('periods.erase_period')) }}
-            when requests.kind = 'disclose'
-                then {{ moved_by('coalesce(requests.requested_at, requests.verified_at)', period_months('periods.disclose_period'), period_days('periods.disclose_period')) }}
+            when requests.kind in ('erase', 'disclose') then coalesce(requests.requested_at, requests.verified_at)
             else requests.requested_at
-        end as due_at
+        end as asked_at,
+        case requests.kind
+            when 'erase' then periods.to_erase
+            when 'disclose' then periods.to_disclose
+            else 'P0D'
+        end as period
     from requests
     cross join periods
     left join duplicates
@@ -189,6 +193,7 @@ judged as (
     select
         read.*,
         counted.kept_until,
+        {{ moved_by('read.asked_at', period_months('read.period'), period_days('read.period')) }} as due_at,
         case
             when read.kind = 'erase' and read.is_clear and read.verified_at is not null and read.closed_at is null
                 then coalesce(counted.record_count, 0)

@@ -1,4 +1,5 @@
--- Requests that were not answered in their time: not erased, not disclosed, or nobody has seen to whose they are. Keys only.
+-- Requests that were not answered in their time: not erased, not disclosed, or nobody has seen whose they are.
+-- Keys only.
 with standings as (
 
     select * from {{ ref('request_standings') }}
