@@ -1,6 +1,7 @@
 -- One row per change of a request's standing: the record of what became of each. Written on from run to run, never made
 -- anew, and forgotten only with the request's own row. change_no tells the order: a night judges before its purge
--- and after it, by one T. Of two rows with one key the one that is further from done counts.
+-- and after it, by one T. A T to come, or one before the last, asks what if, and is no outcome. Of two rows with one
+-- key the one that is further from done counts.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
@@ -38,7 +39,8 @@ known as (
             table_name,
             request_key,
             max(change_no) as change_no,
-            max_by(standing, change_no) as standing
+            max_by(standing, change_no) as standing,
+            max(decided_at) as decided_at
         from {{ this }}
         group by table_name, request_key
     {%- else -%}
@@ -46,7 +48,8 @@ known as (
             cast(null as varchar) as table_name,
             cast(null as varchar) as request_key,
             cast(null as bigint) as change_no,
-            cast(null as varchar) as standing
+            cast(null as varchar) as standing,
+            cast(null as timestamp) as decided_at
         where false
     {%- endif %}
 
@@ -71,6 +74,8 @@ outcomes as (
     where
         standings.place = 1
         and standings.standing is distinct from known.standing
+        and as_of.as_of <= {{ utc_now() }}
+        and coalesce(known.decided_at <= as_of.as_of, true)
 
 )
 
