@@ -15,7 +15,7 @@ import hashlib
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ import duckdb
 
 from orchestration.declarations import PolicyError, parse_period
 from orchestration.durable import sync
-from orchestration.keys import Pads, digest_sql
+from orchestration.keys import Pads, digest_as_of_key, digest_sql
 from orchestration.project import Project
 from orchestration.seals import read_sealed, write_sealed
 from orchestration.settings import Settings, format_moment, parse_moment
@@ -249,6 +249,22 @@ def leases_of(settings: Settings, pads: Pads) -> tuple[Lease, ...]:
     """Return every lease there ever was, by campaign; what nobody can read is in `broken_of`."""
     broken = broken_of(settings, pads)
     return tuple(_read(folder, pads) for folder in _folders(settings) if folder.name not in broken)
+
+
+def leases_with(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, contacts: Iterable[str], pads: Pads
+) -> tuple[Lease, ...]:
+    """Return the leases that were handed over with one of these contacts, as long as we know."""
+    asked = tuple(contacts)
+    return tuple(
+        lease
+        for lease in leases_of(settings, pads)
+        if (file := settings.leases / lease.terms.campaign_id / _DIGESTS).exists()
+        and connection.execute(
+            "select 1 from read_parquet(?) where contact_digest in (select unnest(?::varchar[])) limit 1",
+            [str(file), [digest_as_of_key(contact, pads, lease.key_id) for contact in asked]],
+        ).fetchall()
+    )
 
 
 def broken_of(settings: Settings, pads: Pads) -> dict[str, str]:

@@ -20,7 +20,7 @@ import duckdb
 
 from orchestration.declarations import GovernedTable
 from orchestration.keys import Pads, digest
-from orchestration.leases import audiences_of
+from orchestration.leases import audiences_of, leases_with
 from orchestration.processing_record import PURPOSE_WORDS
 from orchestration.project import Project
 from orchestration.retention_statement import (
@@ -73,7 +73,8 @@ class Held:
     """What is held on a person, as a document, and what was left out of it, and why."""
 
     document: Mapping[str, Any]
-    """As JSON has it: `tables`, `memory`, `suppressions`, `purposes`, `not_searched`."""
+    """As JSON has it: `tables`, `memory`, `suppressions`, `purposes`,
+    `deliveries`, `not_searched`."""
     tables: Mapping[str, int]
     """How many records of each table it has."""
     left_out: Mapping[str, int]
@@ -180,6 +181,16 @@ def held_on(
             "memory": memory,
             "suppressions": _suppressions(connection, project, person, pads),
             "purposes": list(_purposes(connection, project, person)),
+            "deliveries": [
+                {
+                    "campaign": lease.terms.campaign_id,
+                    "purpose": lease.terms.purpose,
+                    "words": _told(_nearest(lease.terms.purpose)),
+                    "as_of": _plain(lease.as_of),
+                    "until": _plain(lease.expires_at),
+                }
+                for lease in leases_with(connection, project.settings, person.own_contacts, pads)
+            ],
             "not_searched": [*not_searched, *not_asked],
         },
         tables={str(table["table"]): len(table["records"]) for table in tables},

@@ -31,6 +31,8 @@ from orchestration.disclosures import (
     tidy,
 )
 from orchestration.keys import Pads, read_pads, rotated
+from orchestration.leases import issue as hand_over
+from orchestration.leases import terms_of
 from orchestration.pages_server import server
 from orchestration.project import Project
 from orchestration.summary import summarise
@@ -304,6 +306,21 @@ def test_what_a_purge_remembers_is_told(parsed: Project, purged: House) -> None:
     remembered = {table["table"]: table["rows"] for table in found["memory"]}
     assert remembered["memory.left_mailboxes"] == [{"left_at": plain(T)}]
     assert "digest" not in json.dumps(remembered)
+
+
+def test_campaigns_the_person_was_handed_over_for_are_told(
+    shop: Project, pads: Pads, asked: House
+) -> None:
+    asked.execute(
+        f"insert into audiences.audience_newsletter_email values ('{MAILBOX}', 1011, timestamp '{T}')"
+    )
+    terms = terms_of(shop, "autumn", "audience_newsletter_email", "", "csv", "P7D")
+    hand_over(shop, terms, T, T, "somebody", pads)
+    disclose(shop, pads, 101)
+    (told_of,) = document(shop, 101)["deliveries"]
+    assert (told_of["campaign"], told_of["as_of"]) == ("autumn", "2026-11-02T03:00:00")
+    disclose(shop, pads, 114)
+    assert document(shop, 114)["deliveries"] == []
 
 
 # Who is refused, before anything is read of the person.
