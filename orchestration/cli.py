@@ -26,6 +26,7 @@ from orchestration.approvals import check_words
 from orchestration.breach import find, folder_of, told
 from orchestration.column_lineage import read_target, trace
 from orchestration.declarations import LEGAL_NOTICE
+from orchestration.disclosures import expect_there, request_named
 from orchestration.instance import clear_the_way, open_instance, prepare_home, turn
 from orchestration.journal import heads
 from orchestration.keys import read_pads
@@ -48,6 +49,7 @@ from orchestration.settings import (
 from orchestration.simulation import Simulation, forecast_path, show_simulation
 from orchestration.tagging import declare
 from orchestration.tags import PLAN_DIGEST_TAG, PURGE_RUN_TAG
+from orchestration.translator import DISCLOSURE
 from orchestration.warehouse import DELIVERY_SOURCE, EDGES, INHERITED, connect
 
 app = typer.Typer(
@@ -65,6 +67,7 @@ _STEPS: Final = {
     "trace_columns": "lineage",
     "tags": "tags",
     "delivery__expired_leases": "ended leases",
+    "delivery__expired_disclosures": "ended answers",
     "delivery__leases": "leases",
     "tags__lineage_page": "lineage page",
     "purge__purge_plan_guard": "guard",
@@ -414,6 +417,49 @@ def breach(
     console = Console(file=sys.stdout)
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def disclose(
+    request: Annotated[
+        str,
+        typer.Argument(
+            help="The key of a request to disclose, as 12; shop.erasure_requests:12 where several "
+            "tables hold requests."
+        ),
+    ],
+    by: Annotated[str, typer.Option(help="Who answers; the user of this process.")] = "",
+    verbose: Verbose = False,
+) -> None:
+    """Write everything held on one verified person, for that person; close the request."""
+    project = current()
+    # Refused before anything is built, and before what was typed gets into Dagster's storage.
+    expect_there(project, request_named(project, request))
+    step = "__".join(DISCLOSURE.path)
+    config = {"request": request, "made_by": by or getpass.getuser()}
+    found: dict[str, Any] = {}
+
+    def take(event: DagsterEvent) -> None:
+        if event.event_type == DagsterEventType.ASSET_MATERIALIZATION and event.step_key == step:
+            found.update(event.step_materialization_data.materialization.metadata)
+
+    _change("disclose", {step: config}, is_verbose=verbose, on_event=take)
+    console = Console(file=sys.stdout)
+    told = {name: value.value for name, value in found.items()}
+    console.print(
+        f"{told['folder']}: {told['records']} records of {told['tables']} tables, until "
+        f"{told['expires_at']} UTC{'' if told['is_new'] else '; disclosed before, the same'}.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    if told["left_out"] != "none":
+        console.print(
+            f"Left out, for they may be another's: {told['left_out']}.",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 @app.command()

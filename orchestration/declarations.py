@@ -62,6 +62,9 @@ PERIOD_SETTINGS: Final = (
     "approval_period",
     "as_of_jump",
     "lease_record_period",
+    "request_due_erase",
+    "request_due_disclose",
+    "disclosure_period",
 )
 ACTING_PURPOSE: Final = "acting_purpose"
 """The purpose of which a grant by the person shows that the person is there."""
@@ -206,6 +209,13 @@ class MessageLog(_Declared):
     notices_by: Literal["hand_over", "tool"] = "tool"
 
 
+class RequestColumns(_Declared):
+    """Where a table of requests says that one is done: all that Kigen writes into it."""
+
+    closed_at: str = "closed_at"
+    outcome: str = "outcome"
+
+
 class SourceMeta(_Declared):
     """`meta.kigen` of a source table, as written."""
 
@@ -215,7 +225,7 @@ class SourceMeta(_Declared):
     deletion_classes: list[str] = Field(default_factory=list)
     is_register: bool = Field(default=False, alias="register")
     is_former: bool = Field(default=False, alias="former")
-    is_requests: bool = Field(default=False, alias="requests")
+    requests: RequestColumns | None = None
     stays_purged: bool = False
     parent: str | None = None
     is_purged_last: bool = Field(default=False, alias="purge_last")
@@ -226,6 +236,11 @@ class SourceMeta(_Declared):
     @classmethod
     def _one_column_is_a_list(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
+
+    @field_validator("requests", mode="before")
+    @classmethod
+    def _true_is_the_usual_columns(cls, value: object) -> object:
+        return ({} if value else None) if isinstance(value, bool) else value
 
 
 class ModelMeta(_Declared):
@@ -322,7 +337,8 @@ class GovernedTable(_Frozen):
     deletion_classes: tuple[DeletionClass, ...]
     is_register: bool
     is_former: bool
-    is_requests: bool
+    requests: RequestColumns | None
+    """Where a request is closed; null where the table holds none."""
     stays_purged: bool
     parent: str | None
     is_purged_last: bool
@@ -884,6 +900,11 @@ def _check_columns(sources: list[_Source], faults: list[Fault]) -> None:
                 )
                 problem += "written by one key, to one contact"
                 faults.append(source.fault(problem))
+
+        for role, column in source.meta.requests or RequestColumns():
+            # The usual names may be missing, where nobody is disclosed anything.
+            if column != role:
+                named.append((f"requests.{role}", column))
         for role, column in named:
             if column not in source.columns:
                 problem = _unknown(f"{role} column", column, source.columns)
@@ -1303,7 +1324,7 @@ def _governed(
         deletion_classes=tuple(row for row in parsed if row is not None),
         is_register=meta.is_register,
         is_former=meta.is_former,
-        is_requests=meta.is_requests,
+        requests=meta.requests,
         stays_purged=meta.stays_purged,
         parent=meta.parent,
         is_purged_last=meta.is_purged_last,
@@ -1336,7 +1357,8 @@ def _validated(
         for error in invalid.errors(include_url=False):
             key = ".".join(str(part) for part in error["loc"])
             if error["type"] == "extra_forbidden":
-                options = Follows if key.startswith("follows.") else model
+                inner: dict[str, type[BaseModel]] = {"follows": Follows, "requests": RequestColumns}
+                options = inner.get(key.partition(".")[0], model) if "." in key else model
                 allowed = [f.alias or n for n, f in options.model_fields.items()]
                 problem = _unknown("key of meta.kigen", key, allowed, "keys")
             elif error["type"] == "missing":

@@ -12,11 +12,10 @@ tables of the schema ``delivery`` hold names, counts, times and keyed digests.
 
 import dataclasses
 import hashlib
-import json
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +25,7 @@ import duckdb
 
 from orchestration.declarations import PolicyError, parse_period
 from orchestration.durable import sync, write_whole
-from orchestration.keys import KeyFileError, Pads, digest_as_of_key, digest_sql
+from orchestration.keys import Pads, digest_as_of_key, digest_sql
 from orchestration.notices import (
     check_log,
     merge_columns,
@@ -37,6 +36,7 @@ from orchestration.notices import (
     write_into_log,
 )
 from orchestration.project import Project
+from orchestration.seals import read_sealed, write_sealed
 from orchestration.settings import Settings, format_moment, parse_moment
 from orchestration.translator import kigen_of
 from orchestration.warehouse import (
@@ -396,6 +396,22 @@ def leases_of(settings: Settings, pads: Pads) -> tuple[Lease, ...]:
     return tuple(_read(folder, pads) for folder in _folders(settings) if folder.name not in broken)
 
 
+def leases_with(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, contacts: Iterable[str], pads: Pads
+) -> tuple[Lease, ...]:
+    """Return the leases that were handed over with one of these contacts, as long as we know."""
+    asked = tuple(contacts)
+    return tuple(
+        lease
+        for lease in leases_of(settings, pads)
+        if (file := settings.leases / lease.terms.campaign_id / _DIGESTS).exists()
+        and connection.execute(
+            "select 1 from read_parquet(?) where contact_digest in (select unnest(?::varchar[])) limit 1",
+            [str(file), [digest_as_of_key(contact, pads, lease.key_id) for contact in asked]],
+        ).fetchall()
+    )
+
+
 def broken_of(settings: Settings, pads: Pads) -> dict[str, str]:
     """Return the folders whose record is not the one that was written, and what to do, by name."""
     broken = {}
@@ -618,10 +634,7 @@ def _file_digest(path: Path) -> str:
 
 
 def _write(folder: Path, lease: Lease, pads: Pads) -> None:
-    record = _record(lease)
-    text = json.dumps(record, indent=2, sort_keys=True)
-    seal = digest_as_of_key(f"lease\t{text}", pads, lease.key_id)
-    write_whole(folder / _RECORD, json.dumps({"lease": record, "seal": seal}, indent=2) + "\n")
+    write_sealed(folder / _RECORD, "lease", _record(lease), pads)
 
 
 def _record(lease: Lease) -> dict[str, Any]:
@@ -639,12 +652,7 @@ def _read(folder: Path, pads: Pads) -> Lease:
     """Read the record of a lease. Raises DeliveryError where it is not the one that was written."""
     file = folder / _RECORD
     try:
-        written = json.loads(file.read_bytes())
-        record = written["lease"]
-        text = json.dumps(record, indent=2, sort_keys=True)
-        seal = digest_as_of_key(f"lease\t{text}", pads, record["key_id"])
-        if not secrets.compare_digest(seal, written["seal"]):
-            raise ValueError("the seal is another's")
+        record = read_sealed(file, "lease", pads)
         moments = {
             name: parse_moment(record[name], name) if record.get(name) else None
             for name in _MOMENTS
@@ -656,7 +664,7 @@ def _read(folder: Path, pads: Pads) -> Lease:
                 "terms": Terms(**record["terms"]),
             }
         )
-    except (OSError, ValueError, KeyError, TypeError, KeyFileError):
+    except (ValueError, KeyError, TypeError):
         raise DeliveryError(
             f"{file} is not the record that was written for this lease, or was made with another "
             "key. Nobody can say for whom its files are: take the folder away, or put the record "

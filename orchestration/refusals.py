@@ -12,6 +12,7 @@ import dagster as dg
 from orchestration.approvals import ApprovalError
 from orchestration.breach import BreachError
 from orchestration.declarations import DeclarationError
+from orchestration.disclosures import DisclosureError
 from orchestration.encryption import EncryptionError
 from orchestration.erase import EraseError
 from orchestration.journal import JournalError
@@ -34,6 +35,7 @@ REFUSALS: Final = (
     BreachError,
     DeclarationError,
     DeliveryError,
+    DisclosureError,
     EncryptionError,
     EraseError,
     JournalError,

@@ -40,6 +40,7 @@ def report(console: Console, project: Project, outcomes: Sequence[RunOutcome], b
             summary = summarise(connection, project, before, digest, project.settings.as_of)
         _print_audiences(console, summary)
         _print_records(console, summary, due)
+        _print_requests(console, summary)
     _print_proofs(console, proofs)
 
     refusals = [
@@ -99,6 +100,20 @@ def _print_records(console: Console, summary: Summary, due: Sequence[PlanCount])
     states = ", ".join(f"{rows} {state}" for state, rows in summary.states.items())
     when = "after the purge" if purged else "now"
     console.print(f"\nRecords {when}: {states or 'none'}", highlight=False)
+
+
+def _print_requests(console: Console, summary: Summary) -> None:
+    told = [
+        f"{summary.requests[standing]} {words}"
+        for standing, words in (
+            ("waiting_for_identity", "wait for a verified identity"),
+            ("to_be_disclosed", "to be disclosed (`kigen disclose`)"),
+            ("overdue", "overdue"),
+        )
+        if summary.requests.get(standing)
+    ]
+    if told:
+        console.print(f"\nRequests of people: {', '.join(told)}", highlight=False)
 
 
 def _print_proofs(console: Console, proofs: Sequence[ProofOutcome]) -> None:

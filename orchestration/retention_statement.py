@@ -239,6 +239,14 @@ def gather(project: Project, policy_file: Path | None = None) -> tuple[Group, ..
     return _told_apart(tuple(found.values()))
 
 
+def rules_of(project: Project) -> dict[tuple[str, str], Rule]:
+    """Return each class of the policy in words, by table and class; floors are not told with it."""
+    return {
+        (each.read.table_name, each.read.deletion_class): _rule(each, ())
+        for each in load_deletion_classes(project.manifest, own_policy(project.manifest))
+    }
+
+
 def missing_words(project: Project, policy_file: Path | None = None) -> tuple[str, ...]:
     """Return what the public would read only as the name of a class or in one language.
 

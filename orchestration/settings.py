@@ -109,6 +109,11 @@ class Settings:
         return self.home / "breaches"
 
     @property
+    def disclosures(self) -> Path:
+        """What was disclosed to the people it is about, a folder per request."""
+        return self.home / "disclosures"
+
+    @property
     def documents(self) -> Path:
         """What is made for people: the record of processing, the lineage."""
         return self.home / "documents"

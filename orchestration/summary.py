@@ -32,6 +32,8 @@ class Summary:
     """Audience, reason, how many."""
     states: Mapping[str, int]
     purged: Sequence[PurgeCount]
+    requests: Mapping[str, int]
+    """Requests of people by standing; `overdue` counts those of any."""
 
 
 def summarise(
@@ -68,11 +70,18 @@ def summarise(
         f"select state, count(*) from {project.relation('records')} "
         "group by all order by count(*) desc, state",
     )
+    requests = _rows(
+        connection,
+        f"select standing, count(*) from {project.relation('request_standings')} group by all "
+        f"union all select 'overdue', count(*) from {project.relation('request_standings')} "
+        "where is_overdue",
+    )
     return Summary(
         audiences=audiences,
         exclusions=exclusions,
         states=dict(states),
         purged=purge_counts(connection, before, digest, as_of) if digest else (),
+        requests=dict(requests),
     )
 
 

@@ -30,6 +30,12 @@ LINEAGE_PAGE: Final = dg.AssetKey([TAGS_SOURCE, "lineage_page"])
 DOCUMENTS: Final = dg.AssetKey([TAGS_SOURCE, "documents"])
 """The step that writes what is for people to read and publish."""
 
+DISCLOSURE: Final = dg.AssetKey([DELIVERY_SOURCE, "disclosure"])
+"""The step that writes what is held on one person, for that person."""
+
+EXPIRED_DISCLOSURES: Final = dg.AssetKey([DELIVERY_SOURCE, "expired_disclosures"])
+"""The step that takes away the files of disclosures whose time is up."""
+
 EXPIRED_LEASES: Final = dg.AssetKey([DELIVERY_SOURCE, "expired_leases"])
 """The step that takes away the files of leases whose time is up."""
 

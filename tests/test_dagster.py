@@ -193,6 +193,8 @@ def test_job_goes_one_step_after_the_other(loaded: Loaded, job: str, steps: list
         "tags__documents",
         "delivery__leases",
         "delivery__expired_leases",
+        "delivery__expired_disclosures",
+        "delivery__disclosure",
     }
     aside |= {"delivery__audience_newsletter_email", "delivery__audience_deletion_notice"}
     aside |= {"delivery__audience_legal_notice", "delivery__breach"}

@@ -156,6 +156,12 @@ def test_python_changes_nothing_but_what_kigen_itself_keeps() -> None:
         ("notices.py", "insert into", "{log.relation}"),
         ("warehouse.py", "delete from", "{relation}"),
         ("warehouse.py", "insert into", "{relation}"),
+        # A request that was disclosed is closed: two columns of its own row (docs/decisions.md).
+        (
+            "disclosures.py",
+            "update {request.table.relation_name} set",
+            "{quoted(columns.closed_at)}",
+        ),
         ("rotation.py", "update {memory_schema}.{table} set", "{moved},"),
     }
 

@@ -11,6 +11,7 @@ from orchestration.translator import (
     CERTIFICATE,
     COLUMN_LINEAGE,
     ERASED_FILE,
+    EXPIRED_DISCLOSURES,
     EXPIRED_LEASES,
     INHERITED_COLUMNS,
     LAST_RUN,
@@ -87,7 +88,7 @@ _LANDING = dg.AssetSelection.assets(RAW_TABLES, SCAN_FINDINGS, *_keys("landing")
 _GOVERNED = dg.AssetSelection.assets(*governed_keys())
 _TAGS = dg.AssetSelection.assets(COLUMN_LINEAGE, INHERITED_COLUMNS, LINEAGE_PAGE, *tags_keys())
 _LEASES = dg.AssetSelection.assets(LEASES)
-_ENDED = dg.AssetSelection.assets(EXPIRED_LEASES)
+_ENDED = dg.AssetSelection.assets(EXPIRED_LEASES, EXPIRED_DISCLOSURES)
 _PURGE = dg.AssetSelection.assets(*_keys("purge"))
 _PROOFS_AFTER = dg.AssetSelection.assets(LAST_RUN, ERASED_FILE, CERTIFICATE, *_keys("proofs_after"))
 

@@ -2,7 +2,7 @@
     and the team's own (vars kigen_shop, kigen_shop_contributions, kigen_contributions).
 
     kind: subjects, consent_events, refusals, activities, erasures, holds, notices, bars, records, audiences,
-    bad_rows or memories;
+    bad_rows, memories or requests;
     docs/adoption.md lists the columns each kind has.
     Returns a list of relations, and makes the calling model depend on them. -#}
 {%- macro contributions(kind) -%}
@@ -16,7 +16,7 @@
 
 {#- The names of the models that contribute, without a dependency on them. -#}
 {%- macro _contribution_names(kind) -%}
-    {%- set kinds = ['subjects', 'consent_events', 'refusals', 'activities', 'erasures', 'holds', 'notices', 'bars', 'records', 'audiences', 'bad_rows', 'memories'] -%}
+    {%- set kinds = ['subjects', 'consent_events', 'refusals', 'activities', 'erasures', 'holds', 'notices', 'bars', 'records', 'audiences', 'bad_rows', 'memories', 'requests'] -%}
     {%- for given in var('kigen_contributions') if given not in kinds -%}
         {{- exceptions.raise_compiler_error("var kigen_contributions has '" ~ given ~ "', which is no kind of contribution; the kinds are " ~ kinds | join(', ')) -}}
     {%- endfor -%}

@@ -1,7 +1,7 @@
 {#- The governed tables, as the sources declare them, in the order of their names.
 
     Returns a list of dicts: name ('shop.members'), relation, keys (list of columns), subject and
-    contact (columns or none; all columns quoted), classes (list), register, former, stays_purged, purge_last (booleans),
+    contact (columns or none; all columns quoted), classes (list), register, former, requests, stays_purged, purge_last (booleans),
     parent (name or none), follows (dict or none), personal (list of columns tagged pii), categories (the personal
     data categories in the order of their names, each with its list of columns; the subject is one of user.unique_id,
     where its column has no tag of its own), has_email (whether the contact is an e-mail address).
@@ -35,6 +35,7 @@
                     'classes': declared.get('deletion_classes', []),
                     'register': declared.get('register', false),
                     'former': declared.get('former', false),
+                    'requests': declared.get('requests', false) is not false,
                     'stays_purged': declared.get('stays_purged', false),
                     'purge_last': declared.get('purge_last', false),
                     'parent': declared.get('parent'),

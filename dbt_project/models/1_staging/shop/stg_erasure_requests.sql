@@ -15,6 +15,7 @@ renamed as (
         {{ as_type('source.requested_at', 'timestamp') }} as requested_at,
         {{ as_type('source.identity_verified_at', 'timestamp') }} as identity_verified_at,
         {{ as_type('source.closed_at', 'timestamp') }} as closed_at,
+        cast(source.outcome as varchar) as outcome,
         {{ are_readable([
             ['source.request_id', 'bigint'],
             ['source.member_id', 'bigint'],
