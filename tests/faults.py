@@ -314,14 +314,6 @@ AFTER = [
         ("delete from retention.records_consent_events",),
     ),
     Fault(
-        "proof_request_overdue",
-        "nobody has verified who asked",
-        (
-            "update retention.request_standings set is_overdue = true, due_at = timestamp '2026-10-30' "
-            "where request_key = '1'",
-        ),
-    ),
-    Fault(
         "proof_lease_overdue",
         "a list that outlives its time",
         (

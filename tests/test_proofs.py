@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -22,6 +22,11 @@ Violations = Callable[[House, str], list[tuple[object, ...]]]
 MAIL_AFTER_NOTICE = (
     "insert into mailing.messages by name select 99006 as message_id, 'marketing' as message_class, email, "
     "timestamp '2026-11-01' as sent_at from shop.members where member_id = 1082"
+)
+# Asked two months before T, and nobody has seen to it.
+LATE_REQUEST = (
+    "insert into shop.erasure_requests by name select 99007 as request_id, 'disclose' as kind, "
+    "'late@example.com' as email, timestamp '2026-09-01' as requested_at"
 )
 # Rows nobody could read, or judge, or find: what is planted, and what each counting proof adds.
 MISTAKES = [
@@ -42,15 +47,27 @@ MISTAKES = [
     "insert into delivery.leases by name select 'autumn' as campaign_id, 'audience_newsletter_email' as "
     "audience, timestamp '2027-01-01' as expires_at, 2 as revoked_count",
     MAIL_AFTER_NOTICE,
+    LATE_REQUEST,
 ]
 COUNTED = {
-    "proof_unclassed_record": {("shop.members", "99001"), ("shop.erasure_requests", "99003")},
+    "proof_unclassed_record": {
+        ("shop.members", "99001"), ("shop.erasure_requests", "99003"), ("shop.erasure_requests", "99007"),
+    },
     "proof_unclocked_record": {("mailing.messages", "99002", "message_log")},
     "proof_bad_row": {("shop.members", "99001", "status without a meaning")},
     "proof_erasure_finds_nothing": {("99003",)},
     "proof_unmapped_flag": {(99004, "unmapped")},
     "proof_open_regression": {(99005, "left_to_active")},
     "proof_lease_stale": {("autumn", "audience_newsletter_email", 2)},
+    "proof_request_overdue": {
+        (
+            "shop.erasure_requests",
+            "99007",
+            "disclose",
+            "waiting_for_identity",
+            datetime(2026, 10, 1),
+        )
+    },
     "proof_mail_after_notice": {(99006, "marketing", T - timedelta(days=2))},
 }
 # What a restored backup turns red, after a purge and one more build.
@@ -228,7 +245,10 @@ def test_red_proof_fails_its_dbt_test_and_a_counting_one_warns(sample: House) ->
     planted = {fault.proof: fault for fault in [*BEFORE, *AFTER]}
     for fault in planted.values():
         plant(sample, fault)
-    sample.execute(MAIL_AFTER_NOTICE)
+    sample.execute(
+        MAIL_AFTER_NOTICE,
+        "update retention.request_standings set is_overdue = true where request_key = '1'",
+    )
     result = sample.dbt(
         "build", "--select", "path:models/7_proofs", "--exclude", *RESTORED, RESIDUAL, as_of=T
     )

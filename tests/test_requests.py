@@ -691,7 +691,7 @@ def test_request_that_is_not_answered_in_time_turns_its_proof_red(sample: House)
     )
     sample.build(T)
     asked = sample.dbt("build", "--select", "proof_request_overdue", as_of=T)
-    assert failures(asked) == ["no_request_of_a_person_is_overdue: fail"]
+    assert asked.success, failures(asked)  # It warns.
     assert overdue(sample) == {"201", "202", "203", "204", "205", "206", "207"}
     now = standings(sample)
     assert {key: now[str(key)] for key in range(201, 213)} == {
