@@ -13,6 +13,7 @@ from orchestration.approvals import ApprovalError
 from orchestration.declarations import DeclarationError
 from orchestration.encryption import EncryptionError
 from orchestration.erase import EraseError
+from orchestration.file_copies import FileCopiesError
 from orchestration.journal import JournalError
 from orchestration.keys import KeyFileError
 from orchestration.leases import DeliveryError
@@ -33,6 +34,7 @@ REFUSALS: Final = (
     DeliveryError,
     EncryptionError,
     EraseError,
+    FileCopiesError,
     JournalError,
     KeyFileError,
     LedgerError,

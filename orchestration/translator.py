@@ -36,6 +36,9 @@ EXPIRED_LEASES: Final = dg.AssetKey([DELIVERY_SOURCE, "expired_leases"])
 LEASES: Final = dg.AssetKey([DELIVERY_SOURCE, "leases"])
 """The step that looks after what was handed over."""
 
+FILE_COPIES: Final = dg.AssetKey([DELIVERY_SOURCE, "file_copies"])
+"""The step that reads files for copies of who is gone."""
+
 LAST_RUN: Final = dg.AssetKey(["purge", "last_run"])
 """The step that notes what a purge left behind, for the next to be compared with."""
 
