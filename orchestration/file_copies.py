@@ -71,8 +71,9 @@ _LONGEST_ADDRESS: Final = 320
 _ROWS_TO_LEARN_FROM: Final = 50
 _DELIMITERS: Final = ",;\t|"
 
-_LITTER: Final = re.compile(r"\.DS_Store|Thumbs\.db|\._.+")
-"""What file managers leave: names and small pictures."""
+_LITTER: Final = re.compile(r"\.DS_Store|Thumbs\.db|\._.+|~\$.+", re.DOTALL)
+_LARGEST_LITTER: Final = 1 << 20
+"""What file managers and office programs leave: names of files, small pictures, who is at it."""
 
 _FOREIGN: Final = (
     b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ",
@@ -270,12 +271,13 @@ def _below(settings: Settings, root: Path, boundary: Path) -> Iterator[tuple[Pat
 
 def _file(settings: Settings, path: Path, boundary: Path) -> Iterator[tuple[Path, str | None]]:
     own = (settings.warehouse, settings.warehouse.with_name(f"{settings.warehouse.name}.wal"))
-    if _LITTER.fullmatch(path.name) or path in own:
-        return
     try:
-        mode = path.lstat().st_mode
+        status = path.lstat()
     except OSError:
         return  # Gone meanwhile.
+    mode = status.st_mode
+    if path in own or _is_litter(path.name, status.st_size):
+        return
     if stat.S_ISLNK(mode):
         # What it leads to inside of the location is looked at where it lies.
         if not path.resolve().is_relative_to(boundary):
@@ -286,6 +288,10 @@ def _file(settings: Settings, path: Path, boundary: Path) -> Iterator[tuple[Path
         yield path, None
     else:
         yield path, "is no file that can be read"
+
+
+def _is_litter(name: str, size: int) -> bool:
+    return bool(_LITTER.fullmatch(name)) and size <= _LARGEST_LITTER
 
 
 def _governed(settings: Settings, pads: Pads, as_of: datetime) -> dict[Path, datetime]:
@@ -353,7 +359,10 @@ def _candidates(text: str, *, is_any: bool) -> set[str]:
     if normal is None:
         return set()
     normal = normal.replace("%40", "@")
-    found = {normal} if (is_any or "@" in normal) and len(normal) <= _LONGEST_ADDRESS else set()
+    found: set[str] = set()
+    if len(normal) <= _LONGEST_ADDRESS:
+        # A contact that is no e-mail stands in the stages as it was written.
+        found = {normal, text} if is_any else {normal} if "@" in normal else found
     at = normal.find("@")
     while at >= 0:
         before, after = normal[max(0, at - 64) : at], normal[at + 1 : at + 256]
@@ -561,7 +570,7 @@ class _Reader:
                 yield from self._read_rest(source, archive, infos, tally)
                 return
             for info in infos:
-                if not _LITTER.fullmatch(Path(info.filename).name):
+                if not _is_litter(Path(info.filename).name, info.file_size):
                     yield from self._read(self._member(source, archive, info))
 
     def _member(self, source: _Source, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Source:

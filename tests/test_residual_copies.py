@@ -35,7 +35,6 @@ from tests.oracle import normalise
 RESIDUAL = "proof_residual_copy"
 RED = ["no_copy_of_a_purged_contact_is_left: fail"]
 DAY = timedelta(days=1)
-WITHDRAWN = 1048  # Left the old site; still on an old list (docs/sample-shop.md).
 
 
 def wide(text: str) -> str:
@@ -150,12 +149,17 @@ def test_guest_is_remembered_once_no_record_is_left_and_bars_nobody(
 
 
 def test_list_row_goes_with_its_member_and_one_that_comes_later_is_in_the_next_plan(
-    sample: House, emails: dict[str, str]
+    parsed: Project, sample: House, emails: dict[str, str]
 ) -> None:
-    """Acceptance case 3: also a row without a member's key, with the address spelt differently."""
+    """Acceptance case 3: also a row without a member's key, with the address spelt differently.
+
+    And a guest who wrote it so is gone, however it is spelt elsewhere.
+    """
     mine = "select recipient_no from mailing.delivery_list_recipients where lower(email) = '{}'"
     rows = mine.format(emails["purged"])
+    spelt = f"　{wide(emails['guest'].upper())} "
     sample.execute(
+        f"update shop.orders set email = '{spelt}' where lower(email) = '{emails['guest']}'",
         "insert into mailing.delivery_lists values (98, 'new', null, timestamp '2026-11-01')",
         f"insert into mailing.delivery_list_recipients values (98, 1, null, '{emails['purged']}', null, null)",
     )
@@ -165,6 +169,11 @@ def test_list_row_goes_with_its_member_and_one_that_comes_later_is_in_the_next_p
     assert sample.rows(rows) == []
     sample.build(T)
     assert look(sample) == []
+    assert reason_of(sample, emails["guest"]) == "purged"
+    shop = seen_from(parsed, sample)
+    (shop.settings.home / "exports").mkdir()
+    (shop.settings.home / "exports" / "guests.csv").write_text(emails["guest"].title())
+    assert len(sweep(shop, read_pads(sample.key), T).copies) == 1
 
     late = f"　{wide(emails['purged'].upper())} "
     sample.execute(
@@ -498,6 +507,48 @@ def test_what_a_workbook_keeps_beside_its_cells_is_read_too(
         "comment1.xml",
         "sheet1.xml.rels",
     }
+
+
+def test_open_document_is_read_and_a_locked_one_is_a_finding(
+    shop: Project, pads: Pads, exports: Path, gone: str
+) -> None:
+    text = "xmlns:text='urn:oasis:names:tc:opendocument:xmlns:text:1.0'"
+    office = "xmlns:office='urn:oasis:names:tc:opendocument:xmlns:office:1.0'"
+    table_ns = "xmlns:table='urn:oasis:names:tc:opendocument:xmlns:table:1.0'"
+    content = (
+        f"<office:document-content {office} {table_ns} {text}><office:body><office:spreadsheet>"
+        "<table:table table:name='one'><table:table-row><table:table-cell office:value-type='string'>"
+        f"<text:p>{wide(gone)}</text:p></table:table-cell></table:table-row></table:table>"
+        "</office:spreadsheet></office:body></office:document-content>"
+    )
+    names = "xmlns:manifest='urn:oasis:names:tc:opendocument:xmlns:manifest:1.0'"
+    manifest = f"<manifest:manifest {names}>{{}}</manifest:manifest>"
+    entry = "<manifest:file-entry manifest:full-path='content.xml'><manifest:encryption-data/></manifest:file-entry>"
+    for name, kind, more in (
+        ("book.ods", "spreadsheet", ""),
+        ("locked.ods", "spreadsheet", entry),
+        ("locked.odt", "text", entry),
+    ):
+        with zipfile.ZipFile(exports / name, "w") as archive:
+            archive.writestr("mimetype", f"application/vnd.oasis.opendocument.{kind}")
+            archive.writestr("META-INF/manifest.xml", manifest.format(more))
+            archive.writestr("content.xml", "nothing" if more else content)
+    found = places(shop, pads)
+    assert found[0] == ("exports/book.ods", "sheet one, column A", 1, None)
+    assert [path for path, *_, problem in found[1:] if problem] == [
+        "exports/locked.ods",
+        "exports/locked.odt",
+    ]
+
+
+def test_what_file_managers_leave_is_passed_by(
+    shop: Project, pads: Pads, exports: Path, gone: str
+) -> None:
+    for name in (".DS_Store", "Thumbs.db", "._list.xlsx", "~$list.xlsx"):
+        (exports / name).write_bytes(b"\0\5\x16\7")
+    assert places(shop, pads) == []
+    (exports / "._list.csv").write_bytes(b"x\n" * 600_000 + gone.encode())
+    assert [row[0] for row in places(shop, pads)] == ["exports/._list.csv"]
 
 
 def test_parquet_is_read_nested_columns_too(
