@@ -163,7 +163,7 @@ def sweep(project: Project, pads: Pads, as_of: datetime) -> Swept:
         if not _is_anybody_gone(connection, pads):
             return Swept((), files)
         reader = _Reader(connection, pads, settings.home, _looks_beyond_emails(project))
-        seen: set[tuple[int, int]] = set()
+        seen: set[_Known] = set()
         governed = _governed(settings, pads, as_of)
         leases = FileLocation(name=LEASES_LOCATION, files=(str(settings.leases),))
         for location in (leases, *locations):
@@ -222,72 +222,87 @@ def _absolute(settings: Settings, entry: str) -> Path:
 
 
 def _files(
-    settings: Settings, location: FileLocation, seen: set[tuple[int, int]]
+    settings: Settings, location: FileLocation, seen: set["_Known"]
 ) -> Iterator[tuple[Path, str | None]]:
     """Yield each file of a location once, with why it may not be opened, if so."""
     for entry in location.files:
         path = _absolute(settings, entry)
         if glob.has_magic(str(path)):
             fixed = itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)
-            boundary = Path(*fixed).resolve()
+            boundary = _real(Path(*fixed))
             roots = sorted(
                 map(Path, glob.glob(str(path), recursive=True, include_hidden=True))  # noqa: PTH207
             )
         else:
             # Named by itself: where it leads is where it lies.
-            boundary = path.resolve() if path.is_dir() else path.resolve().parent
-            roots = [path.resolve()] if path.exists() else []
+            real = _real(path)
+            boundary = real if os.path.isdir(real) else real.parent  # noqa: PTH112
+            roots = [real]
         for root in roots:
-            for found, problem in _below(settings, root, boundary):
-                try:
-                    status = found.lstat()
-                except OSError:
-                    continue  # Gone meanwhile.
-                key = status.st_dev, status.st_ino
+            for found, problem, key in _below(settings, root, boundary):
                 if key not in seen:
                     seen.add(key)
                     yield found, problem
 
 
-def _below(settings: Settings, root: Path, boundary: Path) -> Iterator[tuple[Path, str | None]]:
-    if root.is_symlink() or not root.is_dir():
+_Known = tuple[int, int] | Path
+"""By what a file is told from others: where it lies on the disk, or its name where that is closed."""
+
+
+def _real(path: Path) -> Path:
+    """Return where a path leads; unlike `resolve`, also of a link to itself."""
+    return Path(os.path.realpath(path))
+
+
+def _below(
+    settings: Settings, root: Path, boundary: Path
+) -> Iterator[tuple[Path, str | None, _Known]]:
+    # Asked in a way that does not fail where a folder above it is closed.
+    if os.path.islink(root) or not os.path.isdir(root):  # noqa: PTH112, PTH114
         yield from _file(settings, root, boundary)
         return
-    failed: list[tuple[Path, str]] = []
+    failed: list[tuple[Path, str, _Known]] = []
 
     def note(error: OSError) -> None:
-        failed.append((Path(str(error.filename)), "is a folder that cannot be listed"))
+        folder = Path(str(error.filename))
+        failed.append((folder, "is a folder that cannot be listed", folder))
 
-    home = settings.home.resolve()
+    home = _real(settings.home)
     for folder, folders, names in os.walk(root, onerror=note):
         here = Path(folder)
         # A folder above KIGEN_HOME is a location; what Kigen keeps is not part of it.
-        folders[:] = sorted(name for name in folders if (here / name).resolve() != home)
+        folders[:] = sorted(name for name in folders if _real(here / name) != home)
         links = [name for name in folders if (here / name).is_symlink()]
         for name in sorted([*names, *links]):
             yield from _file(settings, here / name, boundary)
     yield from failed
 
 
-def _file(settings: Settings, path: Path, boundary: Path) -> Iterator[tuple[Path, str | None]]:
-    own = (settings.warehouse, settings.warehouse.with_name(f"{settings.warehouse.name}.wal"))
+def _file(
+    settings: Settings, path: Path, boundary: Path
+) -> Iterator[tuple[Path, str | None, _Known]]:
+    own = _real(settings.warehouse)
     try:
         status = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return  # Not there, or gone meanwhile.
     except OSError:
-        return  # Gone meanwhile.
+        yield path, _BROKEN, path
+        return
     mode = status.st_mode
-    if path in own or _is_litter(path.name, status.st_size):
+    key = status.st_dev, status.st_ino
+    if path in (own, own.with_name(f"{own.name}.wal")) or _is_litter(path.name, status.st_size):
         return
     if stat.S_ISLNK(mode):
         # What it leads to inside of the location is looked at where it lies.
-        if not path.resolve().is_relative_to(boundary):
-            yield path, "is a link that leads out of the location"
-        elif not path.exists():
-            yield path, "is a link that leads nowhere"
+        if not _real(path).is_relative_to(boundary):
+            yield path, "is a link that leads out of the location", key
+        elif not os.path.exists(path):  # noqa: PTH110
+            yield path, "is a link that leads nowhere", key
     elif stat.S_ISREG(mode):
-        yield path, None
+        yield path, None, key
     else:
-        yield path, "is no file that can be read"
+        yield path, "is no file that can be read", key
 
 
 def _is_litter(name: str, size: int) -> bool:
@@ -300,7 +315,7 @@ def _governed(settings: Settings, pads: Pads, as_of: datetime) -> dict[Path, dat
     for lease in leases_of(settings, pads):
         if lease.removed_at is None and lease.expires_at > as_of:
             for path in (path_of(settings, lease), revoke_path(settings, lease)):
-                governed[path.resolve()] = lease.expires_at
+                governed[_real(path)] = lease.expires_at
     return governed
 
 
@@ -557,7 +572,10 @@ class _Reader:
         with zipfile.ZipFile(stream) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
             names = {info.filename for info in infos}
-            kind = archive.read("mimetype")[:64] if "mimetype" in names else b""
+            kind = b""
+            if "mimetype" in names:
+                with archive.open("mimetype") as member:
+                    kind = member.read(64)
             if "[Content_Types].xml" in names or kind.startswith(_OPEN_DOCUMENT):
                 if sum(info.file_size for info in infos) > _LARGEST_WORKBOOK:
                     raise _UnreadableError("is too large to be read")
@@ -606,6 +624,8 @@ class _Reader:
 
     def _read_workbook(self, stream: BinaryIO, tally: _Tally) -> None:
         try:
+            if stream.seek(0, os.SEEK_END) > _LARGEST_WORKBOOK:
+                raise _UnreadableError("is too large to be read")
             stream.seek(0)
             workbook = CalamineWorkbook.from_object(stream)
             for sheet in workbook.sheets_metadata:
@@ -614,6 +634,8 @@ class _Reader:
         except BaseException as error:
             # A reader that panics is no Exception.
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            if isinstance(error, _UnreadableError):
                 raise
             raise _UnreadableError(_BROKEN) from None
 
@@ -712,7 +734,7 @@ def _is_plain(head: bytes, encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return not any(
-        unicodedata.category(sign) in ("Cc", "Cn", "Co") for sign in text if sign not in "\t\n\r"
+        unicodedata.category(sign) in ("Cc", "Cn") for sign in text if sign not in "\t\n\r"
     )
 
 

@@ -623,6 +623,7 @@ UNREADABLE: dict[str, Callable[[Path, bytes], object]] = {
     "is encrypted": lambda folder, _: (folder / "list").write_text("-----BEGIN PGP MESSAGE-----\nhQEM"),
     "is a link that leads out": lambda folder, _: (folder / "list").symlink_to(folder.parent / "warehouse.duckdb"),
     "is a link that leads nowhere": lambda folder, _: (folder / "list").symlink_to(folder / "nothing"),
+    "leads nowhere": lambda folder, _: (folder / "list").symlink_to(folder / "list"),
     "is no file that can be read": lambda folder, _: os.mkfifo(folder / "list"),
     "unpacks to more": lambda folder, _: (folder / "list").write_bytes(gzip.compress(b"x" * 2_000_000)),
 }  # fmt: skip

@@ -110,7 +110,9 @@ candidates as (
 staying as (
 
     select distinct contact from subjects
-    where not coalesce(has_left, false)
+    where
+        not coalesce(has_left, false)
+        and contact in (select candidates.contact from candidates)
 
 ),
 

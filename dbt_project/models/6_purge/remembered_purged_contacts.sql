@@ -1,6 +1,6 @@
--- One row per mailbox of no subject of which this purge takes the last record: a guest's, or one of a list. Mailboxes of
--- subjects are suppressed instead. What goes after all others, such as the log of what was sent, keeps no mailbox here:
--- it stays for years because somebody was written to.
+-- One row per mailbox of no subject of which this purge takes the last record: a guest's, or one of a list.
+-- Mailboxes of subjects are suppressed instead. What goes after all others, such as the log of what was sent,
+-- keeps no mailbox here: it stays for years because somebody was written to.
 with due as (
 
     select

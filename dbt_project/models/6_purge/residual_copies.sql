@@ -31,71 +31,74 @@ exceptions as (
 ),
 
 {% if somebody_is_gone -%}
-copies as (
+    copies as (
 
-    {{ contact_copies() | indent(4) }}
+        {{ contact_copies() | indent(8) }}
 
-    union all
+        union all
 
-    select
-        cast(null as varchar) as schema_name,
-        table_name,
-        cast(null as varchar) as column_name,
-        contact
-    from {{ ref('records') }}
-    where state = 'expired'
+        select
+            cast(null as varchar) as schema_name,
+            table_name,
+            cast(null as varchar) as column_name,
+            contact
+        from {{ ref('records') }}
+        where state = 'expired'
 
-),
+    ),
 
--- Whoever is there is not gone: most copies need no digest.
-staying as (
+    -- Whoever is there is not gone: most copies need no digest.
+    staying as (
 
-    select distinct contact from {{ ref('subjects') }}
-    where not coalesce(has_left, false)
+        select distinct contact from {{ ref('subjects') }}
+        where not coalesce(has_left, false)
 
-),
+    ),
 
-candidates as (
+    candidates as (
 
-    select
-        copies.schema_name,
-        copies.table_name,
-        copies.column_name,
-        {{ digest('copies.contact') }} as contact_digest
-    from copies
-    cross join pads
-    left join staying on copies.contact = staying.contact
-    where
-        copies.contact is not null
-        and staying.contact is null
+        select
+            copies.schema_name,
+            copies.table_name,
+            copies.column_name,
+            {{ digest('copies.contact') }} as contact_digest
+        from copies
+        cross join pads
+        left join staying on copies.contact = staying.contact
+        where
+            copies.contact is not null
+            and staying.contact is null
 
-),
+    ),
+
+    in_tables as (
+
+        select
+            candidates.schema_name,
+            candidates.table_name,
+            candidates.column_name,
+            count(*) as copy_count,
+            string_agg(distinct gone.reason, ', ' order by gone.reason) as reason
+        from candidates
+        inner join gone on candidates.contact_digest = gone.contact_digest
+        group by candidates.schema_name, candidates.table_name, candidates.column_name
+
+    ),
+
+{% else -%}
+    in_tables as (
+
+        select
+            cast(null as varchar) as schema_name,
+            cast(null as varchar) as table_name,
+            cast(null as varchar) as column_name,
+            cast(null as bigint) as copy_count,
+            cast(null as varchar) as reason
+        where false
+
+    ),
 
 {% endif -%}
-in_tables as (
-
-    {% if somebody_is_gone -%}
-    select
-        candidates.schema_name,
-        candidates.table_name,
-        candidates.column_name,
-        count(*) as copy_count,
-        string_agg(distinct gone.reason, ', ' order by gone.reason) as reason
-    from candidates
-    inner join gone on candidates.contact_digest = gone.contact_digest
-    group by candidates.schema_name, candidates.table_name, candidates.column_name
-    {%- else -%}
-    select
-        cast(null as varchar) as schema_name,
-        cast(null as varchar) as table_name,
-        cast(null as varchar) as column_name,
-        cast(null as bigint) as copy_count,
-        cast(null as varchar) as reason
-    where false
-    {%- endif %}
-
-),
-
 -- What a lease holds is governed until its end.
 in_files as (
 

@@ -1,10 +1,26 @@
--- Places with copies of contacts that are gone, and files nobody can read, that no exception covers by T; with how many.
--- A table: what it reads is looked for once a run, and asked later it would say what was.
+-- Places with copies of contacts that are gone, and files nobody can read, that no exception covers by T; with
+-- how many. A table: what it reads is looked for once a run, and asked later it would say what was.
 {{ config(materialized='table') }}
 
 with copies as (
 
     select * from {{ ref('residual_copies') }}
+
+),
+
+described as (
+
+    select
+        *,
+        coalesce(
+            location || ': ' || path || coalesce(', ' || place, ''),
+            schema_name || '.' || table_name || '.' || column_name,
+            table_name
+        ) as where_it_is,
+        ' has ' || copy_count || case when column_name is null and location is null then ' records' else ' copies' end
+        || ' of contacts that are gone (' || reason || ')' as has
+    from copies
+    where not is_excepted
 
 ),
 
@@ -20,21 +36,13 @@ violations as (
         place,
         case
             when problem is not null
-                then location || ': ' || path || coalesce(', ' || place, '') || ' ' || problem
-                    || '; put it right, delete it, or except the location'
-            when location is not null
-                then location || ': ' || path || coalesce(', ' || place, '') || ' has ' || copy_count
-                    || ' copies of contacts that are gone (' || reason || '); delete them, or except the location'
-            when column_name is not null
-                then schema_name || '.' || table_name || '.' || column_name || ' has ' || copy_count
-                    || ' copies of contacts that are gone (' || reason
-                    || '); delete them, govern the table, or except the column'
-            else
-                table_name || ' has ' || copy_count || ' records of contacts that are gone (' || reason
-                || ') and that a plan should have taken; the next run takes them'
+                then where_it_is || ' ' || problem || '; put it right, delete it, or except the location'
+            when column_name is null and location is null
+                then where_it_is || has || ' and that a plan should have taken; the next run takes them'
+            when column_name is null then where_it_is || has || '; delete them, or except the location'
+            else where_it_is || has || '; delete them, govern the table, or except the column'
         end as message
-    from copies
-    where not is_excepted
+    from described
 
 )
 
