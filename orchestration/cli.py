@@ -69,6 +69,7 @@ _STEPS: Final = {
     "delivery__expired_leases": "ended leases",
     "delivery__expired_disclosures": "ended answers",
     "delivery__leases": "leases",
+    "delivery__file_copies": "copies in files",
     "tags__lineage_page": "lineage page",
     "purge__purge_plan_guard": "guard",
     "purge": "purge",

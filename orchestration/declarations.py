@@ -17,7 +17,7 @@ import re
 import zoneinfo
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -48,6 +48,9 @@ NOT_PERSONAL: Final = "none"
 """What a column's tag says where the column is known to hold nothing personal."""
 
 PROOF_FOLDER: Final = "7_proofs"
+
+LEASES_LOCATION: Final = "leases"
+"""What was handed over: a location of files that no exposure declares."""
 
 AUDIENCES_SCHEMA: Final = "audiences"
 
@@ -271,6 +274,43 @@ class ModelMeta(_Declared):
     mode: Literal["append", "replace"] | None = None
 
 
+class CopyException(_Declared):
+    """Why copies of contacts that are gone may stay in a place, and until which day."""
+
+    reason: str
+    until: date = Field(strict=False)
+    """From 00:00 UTC of this day on it does not hold any more."""
+
+    @field_validator("until", mode="before")
+    @classmethod
+    def _is_a_day(cls, value: object) -> object:
+        text = value.isoformat() if isinstance(value, date) else value
+        if not isinstance(text, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            raise ValueError("write a day, such as 2027-01-31")
+        return text
+
+    @field_validator("reason")
+    @classmethod
+    def _is_in_words(cls, value: str) -> str:
+        if not re.search(r"\w\W+\w", value):
+            raise ValueError("say in words why they may stay")
+        return value
+
+
+class LocationMeta(_Declared):
+    """`meta.kigen` of an exposure, as written: where files lie that may hold copies."""
+
+    files: list[str] = Field(min_length=1)
+    exception: CopyException | None = None
+
+    @field_validator("files")
+    @classmethod
+    def _are_paths(cls, value: list[str]) -> list[str]:
+        if any(not path.strip() for path in value):
+            raise ValueError("an empty path names nothing")
+        return value
+
+
 class DeletionClass(_Frozen):
     """One row of ``policy_deletion_classes``: a class as it applies to one table."""
 
@@ -363,6 +403,14 @@ class Proof(_Frozen):
     """A proof that only warns bars no purge."""
 
 
+class FileLocation(_Frozen):
+    """Where files lie that may hold copies: an exposure with `meta.kigen.files`."""
+
+    name: str
+    files: tuple[str, ...]
+    """Paths, folders or globs, absolute or under KIGEN_HOME."""
+
+
 class Declarations(_Frozen):
     """What a project declares, without a fault; made by `load` only."""
 
@@ -375,6 +423,7 @@ class Declarations(_Frozen):
     settings: Mapping[str, str]
     limits: Limits
     proof_models: tuple[Proof, ...]
+    file_locations: tuple[FileLocation, ...]
 
     def proofs(self, gate: Gate | None = None) -> tuple[Proof, ...]:
         """Return the proofs with this gate, or all of them, by name."""
@@ -426,6 +475,8 @@ def load(manifest: Mapping[str, Any]) -> Declarations:
     _check_audiences(sources, model_metas, purposes, faults)
     _check_notices(sources, model_metas, faults)
     _check_memories(sources, model_metas, faults)
+    locations = _read_locations(manifest, faults)
+    _check_exceptions(manifest, faults)
     if faults:
         raise DeclarationError(faults)
 
@@ -442,6 +493,7 @@ def load(manifest: Mapping[str, Any]) -> Declarations:
         settings=settings,
         limits=limits,
         proof_models=proofs,
+        file_locations=locations,
     )
 
 
@@ -1299,6 +1351,56 @@ def _check_memories(sources: list[_Source], models: list[_Model], faults: list[F
             faults.append(model.fault(problem))
 
 
+# Copies.
+
+
+def _read_locations(manifest: Mapping[str, Any], faults: list[Fault]) -> tuple[FileLocation, ...]:
+    """Return where files lie that may hold copies, by the name of the exposure."""
+    locations: dict[str, FileLocation] = {}
+    for _, node in sorted((manifest.get("exposures") or {}).items()):
+        name, file = str(node["name"]), str(node["original_file_path"])
+        written = _meta_value(node, "kigen")
+        if written is None:
+            continue
+        meta = _validated(LocationMeta, written, file, name, faults)
+        if name == LEASES_LOCATION or name in locations:
+            problem = "has the name of another location; give the exposure a name of its own"
+            faults.append(Fault(file, problem, name))
+        elif meta is not None:
+            locations[name] = FileLocation(name=name, files=tuple(meta.files))
+    return tuple(locations.values())
+
+
+def _check_exceptions(manifest: Mapping[str, Any], faults: list[Fault]) -> None:
+    """An exception says why and until when, and stands where nobody governs what is in it."""
+    for node in [*manifest["sources"].values(), *manifest["nodes"].values()]:
+        file = str(node["original_file_path"])
+        table = f"{node['schema']}.{node.get('identifier') or node.get('alias')}"
+        for column, described in (node.get("columns") or {}).items():
+            kigen = _meta_value(described, "kigen")
+            if not isinstance(kigen, Mapping) or "exception" not in kigen:
+                continue
+            given: list[Fault] = []
+            _validated(_ExceptionHolder, {"exception": kigen["exception"]}, file, table, given)
+            faults += [dataclasses.replace(fault, column=column) for fault in given]
+            problem = None
+            if node["resource_type"] == "source":
+                problem = "has an exception, and its table is governed: what is there goes by its "
+                problem += "deletion classes; take the exception away"
+            elif str(_meta_value(described, "pii") or NOT_PERSONAL) == NOT_PERSONAL:
+                problem = (
+                    "has an exception and no tag, so nobody looks for copies in it; give it pii"
+                )
+            if problem is not None:
+                faults.append(Fault(file, problem, table, column))
+
+
+class _ExceptionHolder(_Declared):
+    """`meta.kigen` of a column, as far as it is about copies."""
+
+    exception: CopyException
+
+
 # Helpers.
 
 
@@ -1357,7 +1459,12 @@ def _validated(
         for error in invalid.errors(include_url=False):
             key = ".".join(str(part) for part in error["loc"])
             if error["type"] == "extra_forbidden":
-                inner: dict[str, type[BaseModel]] = {"follows": Follows, "requests": RequestColumns}
+                inner: dict[str, type[BaseModel]] = {
+                    "follows": Follows,
+                    "message_log": MessageLog,
+                    "requests": RequestColumns,
+                    "exception": CopyException,
+                }
                 options = inner.get(key.partition(".")[0], model) if "." in key else model
                 allowed = [f.alias or n for n, f in options.model_fields.items()]
                 problem = _unknown("key of meta.kigen", key, allowed, "keys")

@@ -76,11 +76,12 @@ def judge(
         )
         for proof in project.declarations.proofs("before")
     )
-    refusals = [
-        f"Proof {proof.name} is red; its violations: {proof.violations}.{_told(connection, project, proof)}"
-        for proof in proofs
-        if proof.is_blocking and proof.violations
-    ]
+    refusals = []
+    for proof in proofs:
+        if proof.is_blocking and proof.violations:
+            told = told_by(connection, project, proof.name, proof.violations)
+            counted = f"Proof {proof.name} is red; its violations: {proof.violations}."
+            refusals.append(f"{counted} {told}".rstrip())
     if plan.as_of != as_of:
         refusals.append(
             f"The plan was made for T {format_moment(plan.as_of)} and this run is for "
@@ -221,17 +222,19 @@ def counts_in(metadata: Mapping[str, Any]) -> tuple[PlanCount, ...]:
     )
 
 
-def _told(connection: duckdb.DuckDBPyConnection, project: Project, proof: ProofCount) -> str:
+def told_by(
+    connection: duckdb.DuckDBPyConnection, project: Project, proof: str, violations: int
+) -> str:
     """Return what a proof says of its first violations, where it has words for them."""
-    relation = project.relation(proof.name)
+    relation = project.relation(proof)
     columns = connection.execute(f"select * from {relation} limit 0").description or ()
     if "message" not in [column[0] for column in columns]:
         return ""
     rows = connection.execute(
         f"select message from {relation} order by message limit {_TOLD_VIOLATIONS}"
     ).fetchall()
-    more = " …" if proof.violations > len(rows) else ""
-    return " " + "; ".join(message for (message,) in rows) + more
+    more = " …" if violations > len(rows) else ""
+    return "; ".join(message for (message,) in rows) + more
 
 
 def _is_blocking(manifest: Mapping[str, Any], unique_id: str) -> bool:

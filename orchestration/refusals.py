@@ -15,6 +15,7 @@ from orchestration.declarations import DeclarationError
 from orchestration.disclosures import DisclosureError
 from orchestration.encryption import EncryptionError
 from orchestration.erase import EraseError
+from orchestration.file_copies import FileCopiesError
 from orchestration.journal import JournalError
 from orchestration.keys import KeyFileError
 from orchestration.leases import DeliveryError
@@ -38,6 +39,7 @@ REFUSALS: Final = (
     DisclosureError,
     EncryptionError,
     EraseError,
+    FileCopiesError,
     JournalError,
     KeyFileError,
     LedgerError,

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from orchestration.certificate import page_of
 from orchestration.erase import read_record
-from orchestration.guard import GUARD, counts_in
+from orchestration.guard import GUARD, counts_in, told_by
 from orchestration.plan import PlanCount
 from orchestration.project import Project
 from orchestration.runs import RunOutcome
@@ -41,7 +41,7 @@ def report(console: Console, project: Project, outcomes: Sequence[RunOutcome], b
         _print_audiences(console, summary)
         _print_records(console, summary, due)
         _print_requests(console, summary)
-    _print_proofs(console, proofs)
+    _print_proofs(console, project, proofs)
 
     refusals = [
         verdicts[0].description if verdicts and step.endswith(GUARD) else text
@@ -116,9 +116,20 @@ def _print_requests(console: Console, summary: Summary) -> None:
         console.print(f"\nRequests of people: {', '.join(told)}", highlight=False)
 
 
-def _print_proofs(console: Console, proofs: Sequence[ProofOutcome]) -> None:
+def _print_proofs(console: Console, project: Project, proofs: Sequence[ProofOutcome]) -> None:
+    """Print how many are green, and what a red one says that nothing else would tell.
+
+    Of a red proof of `gate: before` the guard's refusal tells it.
+    """
     if not proofs:
         return
+    after = [proof for proof in proofs if proof.gate == "after" and not proof.is_warning]
+    red = [proof for proof in after if proof.violations]
+    told = {}
+    if red:
+        with connect(project.settings, read_only=True) as connection:
+            for proof in red:
+                told[proof.name] = told_by(connection, project, proof.name, proof.violations)
     green = sum(1 for proof in proofs if not proof.violations)
     console.print(f"\nProofs: {green} of {len(proofs)} green", highlight=False)
     for proof in proofs:
@@ -127,6 +138,10 @@ def _print_proofs(console: Console, proofs: Sequence[ProofOutcome]) -> None:
             console.print(
                 f"  [{style}]{word:<5}[/] {proof.name}: {proof.violations}", highlight=False
             )
+            if told.get(proof.name):
+                console.print(
+                    f"        {told[proof.name]}", highlight=False, markup=False, soft_wrap=True
+                )
 
 
 def _print_certificate(console: Console, project: Project, outcomes: Sequence[RunOutcome]) -> None:

@@ -45,6 +45,9 @@ LEASES: Final = dg.AssetKey([DELIVERY_SOURCE, "leases"])
 BREACH: Final = dg.AssetKey([DELIVERY_SOURCE, "breach"])
 """The step that answers what a regulator asks after a leak."""
 
+FILE_COPIES: Final = dg.AssetKey([DELIVERY_SOURCE, "file_copies"])
+"""The step that reads files for copies of who is gone."""
+
 LAST_RUN: Final = dg.AssetKey(["purge", "last_run"])
 """The step that notes what a purge left behind, for the next to be compared with."""
 

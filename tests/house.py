@@ -223,5 +223,5 @@ def failures(result: dbtRunnerResult) -> list[str]:
     return [
         f"{each.node.name}: {each.status}"
         for each in result.result
-        if each.status not in ("success", "pass", "warn")
+        if each.status not in ("success", "pass", "warn", "no-op")
     ]

@@ -241,7 +241,8 @@ def test_every_model_column_that_holds_a_personal_value_is_tagged(template: Hous
 # Declarations: dbt does not warn of a misspelt key here, so the YAML is linted.
 
 ALLOWED = {
-    "": {"version", "models", "sources", "seeds"},
+    "": {"version", "models", "sources", "seeds", "exposures"},
+    "exposure": {"name", "label", "type", "description", "owner", "config"},
     "model": {"name", "description", "config", "columns", "data_tests"},
     "source": {"name", "description", "schema", "config", "tables"},
     "table": {"name", "description", "config", "columns"},
@@ -275,6 +276,8 @@ def test_yaml_has_no_key_that_dbt_would_overlook(path: Path) -> None:
     look("", content, path.name)
     for model in content.get("models", []) + content.get("seeds", []):
         look("model", model, model["name"])
+    for exposure in content.get("exposures", []):
+        look("exposure", exposure, exposure["name"])
     for source in content.get("sources", []):
         look("source", source, source["name"])
         for table in source["tables"]:

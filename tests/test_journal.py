@@ -44,7 +44,7 @@ def memory_of(house: House) -> dict[str, list[tuple[object, ...]]]:
         table: sorted(house.rows(f"from {table}"), key=repr)
         for table in (
             "purge.purge_ledger", "memory.purge_counts", "memory.suppressions", "memory.purged_records",
-            "memory.left_mailboxes",
+            "memory.left_mailboxes", "memory.purged_contacts",
         )
     }  # fmt: skip
 

@@ -28,6 +28,7 @@ LATER = T + timedelta(hours=1)
 DIGESTS = {
     "memory.suppressions": "contact_digest", "memory.left_mailboxes": "contact_digest",
     "memory.purged_records": "record_digest", "memory.contact_activity": "contact_digest",
+    "memory.purged_contacts": "contact_digest",
 }  # fmt: skip
 
 

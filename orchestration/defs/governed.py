@@ -19,7 +19,10 @@ PROJECT = current()
     manifest=PROJECT.manifest,
     project=PROJECT.dbt_project,
     select="resource_type:model",
-    exclude="config.materialized:purge config.meta.kigen.gate:after source:kigen.tags.*+",
+    exclude=(
+        "config.materialized:purge config.meta.kigen.gate:after source:kigen.tags.*+ "
+        "source:kigen.delivery.file_copies+"
+    ),
     dagster_dbt_translator=KigenTranslator(),
     pool="warehouse",
 )

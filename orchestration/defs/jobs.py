@@ -13,6 +13,7 @@ from orchestration.translator import (
     ERASED_FILE,
     EXPIRED_DISCLOSURES,
     EXPIRED_LEASES,
+    FILE_COPIES,
     INHERITED_COLUMNS,
     LAST_RUN,
     LEASES,
@@ -23,7 +24,7 @@ from orchestration.translator import (
     gate_of,
     group_of,
 )
-from orchestration.warehouse import TAGS_SOURCE
+from orchestration.warehouse import DELIVERY_SOURCE, TAGS_SOURCE
 
 PROJECT = current()
 
@@ -55,6 +56,10 @@ _AFTER_LINEAGE: Final = _below(
 """What reads the findings or the lineage, which are there once all the rest is built."""
 
 
+_AFTER_FILES: Final = _below([f"source.kigen.{DELIVERY_SOURCE}.{FILE_COPIES.path[-1]}"])
+"""What reads the copies in files, which are looked for once all that was derived is built anew."""
+
+
 def _part_of(node: Mapping[str, Any]) -> str | None:
     """Return the part of a run that builds a node."""
     if node["resource_type"] == "seed":
@@ -63,7 +68,7 @@ def _part_of(node: Mapping[str, Any]) -> str | None:
         return None
     if node["config"]["materialized"] == "purge":
         return "purge"
-    if gate_of(node) == "after":
+    if gate_of(node) == "after" or node["unique_id"] in _AFTER_FILES:
         return "proofs_after"
     return "tags" if node["unique_id"] in _AFTER_LINEAGE else "governed"
 
@@ -87,7 +92,7 @@ def tags_keys() -> list[dg.AssetKey]:
 _LANDING = dg.AssetSelection.assets(RAW_TABLES, SCAN_FINDINGS, *_keys("landing"))
 _GOVERNED = dg.AssetSelection.assets(*governed_keys())
 _TAGS = dg.AssetSelection.assets(COLUMN_LINEAGE, INHERITED_COLUMNS, LINEAGE_PAGE, *tags_keys())
-_LEASES = dg.AssetSelection.assets(LEASES)
+_LEASES = dg.AssetSelection.assets(LEASES, FILE_COPIES)
 _ENDED = dg.AssetSelection.assets(EXPIRED_LEASES, EXPIRED_DISCLOSURES)
 _PURGE = dg.AssetSelection.assets(*_keys("purge"))
 _PROOFS_AFTER = dg.AssetSelection.assets(LAST_RUN, ERASED_FILE, CERTIFICATE, *_keys("proofs_after"))
@@ -114,7 +119,7 @@ rebuild = dg.define_asset_job(
 def rebuild_selection(tags: Mapping[str, str]) -> Sequence[dg.AssetKey] | None:
     """Return what the rebuild after a nightly run with these tags builds; None is all of it.
 
-    Where the purge took nothing, what was derived before it still holds.
+    Where the purge took nothing, what was derived and found before it still holds.
     """
     if tags.get(PURGED_TAG) != "0":
         return None

@@ -19,14 +19,14 @@ PROJECT = current()
     name="proofs_after",
     manifest=PROJECT.manifest,
     project=PROJECT.dbt_project,
-    select="config.meta.kigen.gate:after",
+    select="config.meta.kigen.gate:after source:kigen.delivery.file_copies+,resource_type:model",
     dagster_dbt_translator=KigenTranslator(),
     pool="warehouse",
 )
 def proofs_after(
     context: dg.AssetExecutionContext, dbt: Dbt, moment: Moment
 ) -> Generator[Any, None, None]:
-    """Build the proofs that look at the purge, and test them.
+    """Build the proofs that look at the purge, with the copies they count, and test them.
 
     In the job `rebuild` a red one fails the run: nothing comes after it that would say so.
     """

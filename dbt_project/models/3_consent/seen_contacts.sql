@@ -8,6 +8,8 @@ with memories as (
     union all
     select contact_digest from {{ source('memory', 'left_mailboxes') }}
     union all
+    select contact_digest from {{ source('memory', 'purged_contacts') }}
+    union all
     select contact_digest from {{ source('memory', 'contact_activity') }}
 
 ),

@@ -1,73 +1,48 @@
--- Columns that hold the address of a purged contact, and that nobody governs, and governed tables with a
--- record of one that a plan should have taken; with how many. Records still within their own class are
--- no copies (DESIGN section 5).
--- A table, not a view: it needs the key, and whoever reads the proofs does not have it.
+-- Places with copies of contacts that are gone, and files nobody can read, that no exception covers by T; with
+-- how many. A table: what it reads is looked for once a run, and asked later it would say what was.
 {{ config(materialized='table') }}
 
 with copies as (
 
-    {{ contact_copies() | indent(4) }}
+    select * from {{ ref('residual_copies') }}
 
-    union all
+),
+
+described as (
 
     select
-        cast(null as varchar) as schema_name,
-        table_name,
-        cast(null as varchar) as column_name,
-        contact
-    from {{ ref('records') }}
-    where state = 'expired'
-
-),
-
-pads as (
-
-    select * from {{ pads() }}
-
-),
-
-purged as (
-
-    select distinct contact_digest
-    from {{ source('memory', 'suppressions') }}
-    where reason = 'purge'
-
-),
-
-present as (
-
-    select distinct contact
-    from {{ ref('subjects') }}
-    where contact is not null
-
-),
-
-candidates as (
-
-    select
-        copies.schema_name,
-        copies.table_name,
-        copies.column_name,
-        {{ digest('copies.contact') }} as contact_digest
+        *,
+        coalesce(
+            location || ': ' || path || coalesce(', ' || place, ''),
+            schema_name || '.' || table_name || '.' || column_name,
+            table_name
+        ) as where_it_is,
+        ' has ' || copy_count || case when column_name is null and location is null then ' records' else ' copies' end
+        || ' of contacts that are gone (' || reason || ')' as has
     from copies
-    cross join pads
-    left join present on copies.contact = present.contact
-    where
-        copies.contact is not null
-        and present.contact is null
+    where not is_excepted
 
 ),
 
 violations as (
 
     select
-        candidates.schema_name,
-        candidates.table_name,
-        candidates.column_name,
-        count(*) as copy_count
-    from candidates
-    inner join purged on candidates.contact_digest = purged.contact_digest
-    group by candidates.schema_name, candidates.table_name, candidates.column_name
+        schema_name,
+        table_name,
+        column_name,
+        copy_count,
+        location,
+        path,
+        place,
+        case
+            when problem is not null
+                then where_it_is || ' ' || problem || '; put it right, delete it, or except the location'
+            when column_name is null and location is null
+                then where_it_is || has || ' and that a plan should have taken; the next run takes them'
+            when column_name is null then where_it_is || has || '; delete them, or except the location'
+            else where_it_is || has || '; delete them, govern the table, or except the column'
+        end as message
+    from described
 
 )
 

@@ -5,9 +5,10 @@
     whatever a team keeps besides: declared, inherited by a model without saying so, or found by the
     scan, also in tables nobody declares and in columns of governed tables that nobody does.
 
-    Reads relations the warehouse has; one that is not there has no copies. -#}
+    Each table is read once, however many such columns it has. Reads relations the warehouse has; one that is not
+    there has no copies. -#}
 {%- macro contact_copies() -%}
-    {%- set selects = [] -%}
+    {%- set tables = {} -%}
     {%- set stages = ['1_staging', '2_tags', '3_consent', '4_retention', '5_audiences', '6_purge', '7_proofs'] -%}
     {%- if execute -%}
         {%- set governed = [] -%}
@@ -18,33 +19,38 @@
             {%- set is_stage = node.package_name == 'kigen' and node.resource_type != 'source' and node.fqn[1] in stages -%}
             {%- if relation | string not in governed and not is_stage -%}
                 {%- for column in node.columns.values() if kigen.node_meta(column).get('pii') in categories -%}
-                    {%- set value = 'cast(' ~ adapter.quote(column.name) ~ ' as varchar)' -%}
                     {%- if load_relation(relation) is not none -%}
-                        {%- do selects.append(
-                            "select '" ~ node.schema ~ "' as schema_name, '" ~ relation.identifier ~ "' as table_name, '" ~ column.name ~ "' as column_name, "
-                            ~ (kigen.normalised_email(value) if kigen.node_meta(column).pii.startswith('user.contact.email') else value) ~ ' as contact from ' ~ relation
-                        ) -%}
+                        {%- do tables.setdefault((node.schema, relation.identifier), {'relation': relation | string, 'columns': []}).columns.append([column.name, kigen.node_meta(column).pii]) -%}
                     {%- endif -%}
                 {%- endfor -%}
             {%- endif -%}
         {%- endfor -%}
         {#- Nobody here has named these: a name may hold anything. -#}
         {%- for found in kigen.undeclared_columns() if found[3] in categories -%}
-            {%- set quoted = [] -%}
-            {%- set literal = [] -%}
-            {%- for part in [found[0], found[1], found[2]] -%}
-                {%- do quoted.append('"' ~ part | replace('"', '""') ~ '"') -%}
-                {%- do literal.append("'" ~ part | replace("'", "''") ~ "'") -%}
-            {%- endfor -%}
-            {%- set value = 'cast(' ~ quoted[2] ~ ' as varchar)' -%}
-            {%- do selects.append(
-                'select ' ~ literal[0] ~ ' as schema_name, ' ~ literal[1] ~ ' as table_name, ' ~ literal[2] ~ ' as column_name, '
-                ~ (kigen.normalised_email(value) if found[3].startswith('user.contact.email') else value)
-                ~ ' as contact from ' ~ quoted[0] ~ '.' ~ quoted[1]
-            ) -%}
+            {%- do tables.setdefault((found[0], found[1]), {'relation': kigen.quoted_name(found[0]) ~ '.' ~ kigen.quoted_name(found[1]), 'columns': []}).columns.append([found[2], found[3]]) -%}
         {%- endfor -%}
     {%- endif -%}
+    {%- set selects = [] -%}
+    {%- for place, table in tables.items() -%}
+        {%- do selects.append(kigen._copies_in(place[0], place[1], table.relation, table.columns)) -%}
+    {%- endfor -%}
     {{- selects | join('\nunion all\n') or 'select cast(null as varchar) as schema_name, cast(null as varchar) as table_name, cast(null as varchar) as column_name, cast(null as varchar) as contact where false' -}}
+{%- endmacro -%}
+
+
+{#- The copies in one table: a row for each of its rows and columns, by one scan.
+
+    columns: a list of [name, data category]. -#}
+{%- macro _copies_in(schema, table, relation, columns) -%}
+    select {{ kigen.text_literal(schema) }} as schema_name, {{ kigen.text_literal(table) }} as table_name, places.column_name,
+        case places.column_name
+        {%- for column in columns %}
+        {%- set value = 'cast(copied.' ~ kigen.quoted_name(column[0]) ~ ' as varchar)' %}
+            when {{ kigen.text_literal(column[0]) }} then {{ kigen.normalised_email(value) if column[1].startswith('user.contact.email') else value }}
+        {%- endfor %}
+        end as contact
+    from {{ relation }} as copied
+    cross join (values {% for column in columns %}({{ kigen.text_literal(column[0]) }}){{ ', ' if not loop.last }}{% endfor %}) as places (column_name)
 {%- endmacro -%}
 
 
