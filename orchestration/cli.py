@@ -65,7 +65,7 @@ _STEPS: Final = {
     "trace_columns": "lineage",
     "tags": "tags",
     "delivery__expired_leases": "ended leases",
-    "delivery__expired_disclosures": "ended answers",
+    "delivery__expired_disclosures": "disclosures",
     "delivery__leases": "leases",
     "tags__lineage_page": "lineage page",
     "purge__purge_plan_guard": "guard",
