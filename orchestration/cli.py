@@ -67,7 +67,7 @@ _STEPS: Final = {
     "trace_columns": "lineage",
     "tags": "tags",
     "delivery__expired_leases": "ended leases",
-    "delivery__expired_disclosures": "ended answers",
+    "delivery__expired_disclosures": "disclosures",
     "delivery__leases": "leases",
     "delivery__file_copies": "copies in files",
     "tags__lineage_page": "lineage page",

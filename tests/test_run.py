@@ -59,6 +59,7 @@ def test_first_run_purges_the_sample_and_every_proof_holds(nights: list[Night]) 
     steps = re.findall(r"^  (\w+) +(.+?) +[\d.]+ s$", first.stdout, flags=re.MULTILINE)
     assert steps == [
         ("done", "raw tables"),
+        ("done", "disclosures"),
         ("done", "ended leases"),
         ("done", "scan"),
         ("done", "policy"),
