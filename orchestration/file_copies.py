@@ -15,6 +15,7 @@ import csv
 import functools
 import glob
 import gzip
+import hashlib
 import io
 import itertools
 import os
@@ -150,8 +151,9 @@ def normalised_email(text: str) -> str | None:
 def sweep(project: Project, pads: Pads, as_of: datetime) -> Swept:
     """Read every declared location and the leases; return what is in them of who is gone.
 
-    Nothing is read while nobody is gone. `as_of` (naive, UTC) says which leases still run.
-    Raises FileCopiesError, WarehouseError.
+    And, in the locations, the files of leases that somebody copied there, byte by byte. Nothing is
+    read while nobody is gone and nothing was handed over. `as_of` (naive, UTC) says which leases
+    still run. Raises FileCopiesError, WarehouseError.
     """
     settings = project.settings
     locations = project.declarations.file_locations
@@ -159,8 +161,10 @@ def sweep(project: Project, pads: Pads, as_of: datetime) -> Swept:
         _expect_below_home(settings, location)
     files = dict.fromkeys([LEASES_LOCATION, *(each.name for each in locations)], 0)
     copies: list[FileCopy] = []
+    leased = {each.file_digest: each for each in leases_of(settings, pads) if each.recipients}
     with connect(settings, read_only=True) as connection:
-        if not _is_anybody_gone(connection, pads):
+        is_anybody_gone = _is_anybody_gone(connection, pads)
+        if not is_anybody_gone and not leased:
             return Swept((), files)
         reader = _Reader(connection, pads, settings.home, _looks_beyond_emails(project))
         seen: set[_Known] = set()
@@ -173,7 +177,11 @@ def sweep(project: Project, pads: Pads, as_of: datetime) -> Swept:
                 if problem is not None:
                     copies.append(FileCopy(location.name, shown, problem=problem))
                     continue
-                for found in reader.read(path):
+                lease = leased.get(_digest(path)) if location is not leases else None
+                if lease is not None:
+                    problem = f"is a copy of the lease of campaign {lease.terms.campaign_id}"
+                    copies.append(FileCopy(location.name, shown, problem=problem))
+                for found in reader.read(path) if is_anybody_gone else ():
                     copies.append(
                         FileCopy(
                             location=location.name,
@@ -186,6 +194,15 @@ def sweep(project: Project, pads: Pads, as_of: datetime) -> Swept:
                         )
                     )
     return Swept(tuple(copies), files)
+
+
+def _digest(path: Path) -> str:
+    """Return a file's SHA-256; of one that cannot be opened none, for its reader says so."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def keep(project: Project, swept: Swept) -> None:

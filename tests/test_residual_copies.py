@@ -25,7 +25,7 @@ from orchestration import file_copies
 from orchestration.declarations import DeclarationError, FileLocation, load
 from orchestration.file_copies import FileCopiesError, FileCopy, keep, normalised_email, sweep
 from orchestration.keys import Pads, digest, read_pads, rotated, write_pads
-from orchestration.leases import issue, path_of, terms_of
+from orchestration.leases import expire, issue, path_of, terms_of
 from orchestration.project import Project
 from tests.conftest import T, copy_of, seen_from
 from tests.house import PROJECT, REPOSITORY, House, failures
@@ -713,6 +713,32 @@ def test_lease_that_runs_is_governed_until_its_end_and_a_copy_of_it_is_not(
     assert look(purged) == []
     # A file that outlives its lease is a copy like any other.
     assert [each.governed_until for each in sweep(shop, pads, lease.expires_at).copies] == [None]
+
+
+def test_lease_that_somebody_copied_out_is_reported_before_anybody_in_it_is_gone(
+    parsed: Project, sample: House
+) -> None:
+    """The story's second mail came from a list like this one."""
+    shop = seen_from(parsed, sample)
+    pads = read_pads(shop.settings.key)
+    lease = issue(
+        shop, terms_of(shop, "autumn", "audience_newsletter_email", "", "csv", "P7D"), T, T, "somebody", pads
+    )  # fmt: skip
+    sample.execute("delete from consent.gone_contacts")
+    exports = shop.settings.home / "exports"
+    exports.mkdir()
+    assert sweep(shop, pads, T).copies == ()
+    shutil.copy(path_of(shop.settings, lease), exports / "for the agency.csv")
+    problem = "is a copy of the lease of campaign autumn"
+    left = (FileCopy("exports", "exports/for the agency.csv", problem=problem),)
+    assert sweep(shop, pads, T).copies == left
+    # Also when the lease itself has long been taken away.
+    expire(shop.settings, lease.expires_at, pads)
+    keep(shop, sweep(shop, pads, lease.expires_at))
+    assert sweep(shop, pads, lease.expires_at).copies == left
+    assert look(sample) == RED
+    (exports / "for the agency.csv").unlink()
+    assert sweep(shop, pads, T).copies == ()
 
 
 def test_nothing_is_read_while_nobody_is_gone(parsed: Project, purged: House) -> None:
