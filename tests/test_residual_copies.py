@@ -697,7 +697,7 @@ def test_lease_that_runs_is_governed_until_its_end_and_a_copy_of_it_is_not(
     # Somebody in it leaves, and is purged.
     made = digest(emails["staying"], pads)
     purged.execute(
-        f"insert into consent.gone_contacts values ('{made}', 'purged', timestamp '{T}', '{pads.key_id}')"
+        f"insert into consent.gone_contacts values ('{made}', 'purged', timestamp '{T}', true, '{pads.key_id}')"
     )
     shutil.copy(path, path.with_name("mine.csv"))
     keep(shop, sweep(shop, pads, T))

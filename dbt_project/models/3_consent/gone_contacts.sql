@@ -167,6 +167,7 @@ gone_contacts as (
         gone.contact_digest,
         min_by(gone.reason, gone.place) as reason,
         max(gone.since) as since,
+        bool_or(gone.reason = 'purged') as is_purged,
         max(pads.key_id) as key_id
     from gone
     cross join pads

@@ -5,7 +5,9 @@
 
 -- depends_on: {{ ref('purge_plan') }}
 -- depends_on: {{ ref('deletion_classes') }}
-{%- set memories = ['remembered_suppressions', 'remembered_left_mailboxes', 'remembered_purged_contacts', 'remembered_purged_records'] %}
+{%- set memories = [
+    'remembered_suppressions', 'remembered_left_mailboxes', 'remembered_purged_contacts', 'remembered_purged_records'
+] %}
 {%- for memory in memories %}
 -- depends_on: {{ ref(memory) }}
 {%- endfor %}

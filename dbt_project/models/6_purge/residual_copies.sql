@@ -80,7 +80,11 @@ exceptions as (
             count(*) as copy_count,
             string_agg(distinct gone.reason, ', ' order by gone.reason) as reason
         from candidates
-        inner join gone on candidates.contact_digest = gone.contact_digest
+        inner join gone
+            on
+                candidates.contact_digest = gone.contact_digest
+                -- Before a purge has taken the contact, an expired record is simply due.
+                and (candidates.schema_name is not null or gone.is_purged)
         group by candidates.schema_name, candidates.table_name, candidates.column_name
 
     ),
