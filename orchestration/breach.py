@@ -12,9 +12,7 @@ Architecture invariant: nothing here holds, prints or writes an address; the lis
 digests, and becomes addresses only in a lease.
 """
 
-import dataclasses
 import hashlib
-import json
 import re
 import secrets
 import shutil
@@ -28,8 +26,8 @@ import duckdb
 
 from orchestration.approvals import Approval, find_approval, write_approval
 from orchestration.declarations import parse_period
-from orchestration.durable import sync, write_whole
-from orchestration.keys import KeyFileError, Pads, digest_as_of_key, digest_sql, pads_as_of
+from orchestration.durable import sha256_of, sync, write_whole
+from orchestration.keys import Pads, digest_sql, pads_as_of
 from orchestration.leases import (
     LEGAL_NOTICE_CLASS,
     Terms,
@@ -40,7 +38,16 @@ from orchestration.leases import (
 )
 from orchestration.pages import templates
 from orchestration.project import Project
-from orchestration.settings import Settings, format_moment, parse_moment
+from orchestration.seals import (
+    SealError,
+    as_record,
+    folders_of,
+    moments_of,
+    read_sealed,
+    tidy,
+    write_sealed,
+)
+from orchestration.settings import Settings, format_moment
 from orchestration.translator import kigen_of
 from orchestration.warehouse import DELIVERY_SOURCE, connect, has_table, literal
 
@@ -132,7 +139,7 @@ def freeze(
     Nothing else may be freezing meanwhile. Raises BreachError, DeliveryError and WarehouseError.
     """
     settings = project.settings
-    _tidy(settings)
+    tidy(settings.breaches)
     with connect(settings, read_only=True) as connection:
         row = _answer(connection, project, place_of(connection, project, place))
         breach_id = _id_of(row["place"], as_of)
@@ -156,7 +163,7 @@ def freeze(
                 file.chmod(0o600)
                 sync(file)
                 count = _count(connection, file)
-                file_digest = _file_digest(file)
+                file_digest = sha256_of(file)
             breach = Breach(
                 breach_id=breach_id,
                 as_of=as_of,
@@ -170,7 +177,7 @@ def freeze(
                 **row,
             )
             write_whole(unfinished / _PAGE, page(breach))
-            _write(unfinished, breach, pads)
+            write_sealed(unfinished / _RECORD, "breach", as_record(breach, _VERSION), pads)
             unfinished.rename(folder)
             sync(settings.breaches)
         finally:
@@ -180,7 +187,7 @@ def freeze(
 
 def find(settings: Settings, breach_id: str, pads: Pads) -> Breach:
     """Return a frozen answer by its id. Raises BreachError."""
-    known = [folder.name for folder in _folders(settings)]
+    known = [folder.name for folder in folders_of(settings.breaches)]
     if breach_id not in known:
         raise BreachError(
             f"There is no breach {breach_id!r}; there are: {', '.join(known) or 'none'}. "
@@ -211,7 +218,7 @@ def approve_list(
     """
     if len(digest) < 12:
         return None
-    for folder in _folders(project.settings):
+    for folder in folders_of(project.settings.breaches):
         try:
             breach = _read(folder, pads)
         except BreachError:
@@ -284,9 +291,9 @@ def expire_lists(
 
     The answers stay. Raises BreachError, once all else is done, where one is not to be read.
     """
-    _tidy(settings)
+    tidy(settings.breaches)
     gone, broken = [], []
-    for folder in _folders(settings):
+    for folder in folders_of(settings.breaches):
         try:
             breach = _read(folder, pads)
         except BreachError as error:
@@ -449,11 +456,6 @@ def _count(connection: duckdb.DuckDBPyConnection, file: Path) -> int:
     return int(counted[0][0])
 
 
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _list_digest(breach_id: str, file_digest: str) -> str:
     """Return what is approved: the same persons after another leak are another list."""
     if not file_digest:
@@ -471,75 +473,29 @@ def _expect_whole(settings: Settings, breach: Breach) -> None:
             f"The list of breach {breach.breach_id} is not there any more; ask `kigen breach "
             f"{breach.place}` anew."
         )
-    if _file_digest(file) != breach.file_digest:
+    if sha256_of(file) != breach.file_digest:
         raise BreachError(
             f"{file} is not the list that was frozen; ask `kigen breach {breach.place}` anew."
         )
-
-
-def _folders(settings: Settings) -> list[Path]:
-    if not settings.breaches.exists():
-        return []
-    return sorted(
-        path
-        for path in settings.breaches.iterdir()
-        if path.is_dir() and not path.name.startswith(".")
-    )
-
-
-def _tidy(settings: Settings) -> None:
-    """Take away what was left by who was killed: half an answer."""
-    if settings.breaches.exists():
-        for half in settings.breaches.glob(".*/"):
-            shutil.rmtree(half)
-
-
-def _record(breach: Breach) -> dict[str, Any]:
-    def plain(value: Any) -> Any:
-        if isinstance(value, datetime):
-            return format_moment(value)
-        if isinstance(value, dict):
-            return {name: plain(each) for name, each in value.items()}
-        return [plain(each) for each in value] if isinstance(value, list | tuple) else value
-
-    return {"version": _VERSION, **{k: plain(v) for k, v in dataclasses.asdict(breach).items()}}
-
-
-def _write(folder: Path, breach: Breach, pads: Pads) -> None:
-    record = _record(breach)
-    seal = _seal(record, pads)
-    write_whole(folder / _RECORD, json.dumps({"breach": record, "seal": seal}, indent=2) + "\n")
-
-
-def _seal(record: Mapping[str, Any], pads: Pads) -> str:
-    text = json.dumps(record, indent=2, sort_keys=True)
-    return digest_as_of_key(f"breach\t{text}", pads, record["key_id"])
 
 
 def _read(folder: Path, pads: Pads) -> Breach:
     """Read an answer. Raises BreachError where it is not the one that was written."""
     file = folder / _RECORD
     try:
-        written = json.loads(file.read_bytes())
-        record = dict(written["breach"])
-        if not secrets.compare_digest(_seal(record, pads), written["seal"]):
-            raise ValueError("the seal is another's")
+        record = read_sealed(file, "breach", pads)
         if record.pop("version") != _VERSION or record["breach_id"] != folder.name:
             raise ValueError("it is of another folder or version")
         for name in ("data_categories", "sensitive_categories"):
             record[name] = None if record[name] is None else tuple(record[name])
         record["recipients"] = tuple(
-            Recipient(**_moments(each, ("issued_at", "expires_at", "removed_at")))
+            Recipient(**{**each, **moments_of(each, ("issued_at", "expires_at", "removed_at"))})
             for each in record["recipients"]
         )
-        return Breach(**_moments(record, ("as_of", "frozen_at", "oldest_at", "newest_at")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, KeyFileError):
+        moments = moments_of(record, ("as_of", "frozen_at", "oldest_at", "newest_at"))
+        return Breach(**{**record, **moments})
+    except (SealError, ValueError, KeyError, TypeError, AttributeError):
         raise BreachError(
             f"{file} is not the record that was written for this breach, or was made with another "
             "key; put it back from your backup, or take the folder away and ask anew."
         ) from None
-
-
-def _moments(record: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    read = {name: parse_moment(record[name], name) if record[name] else None for name in names}
-    return {**record, **read}

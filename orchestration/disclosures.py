@@ -25,13 +25,20 @@ from typing import Any, Final
 import duckdb
 
 from orchestration.declarations import GovernedTable, parse_period
-from orchestration.durable import sync, write_whole
+from orchestration.durable import sha256_of, sync, write_whole
 from orchestration.keys import Pads
 from orchestration.pages import templates
 from orchestration.person import PersonError, find_person, held_on
 from orchestration.project import Project
-from orchestration.seals import SealError, read_sealed, write_sealed
-from orchestration.settings import Settings, format_moment, parse_moment, utc_now
+from orchestration.seals import (
+    SealError,
+    as_record,
+    folders_of,
+    moments_of,
+    read_sealed,
+    write_sealed,
+)
+from orchestration.settings import Settings, format_moment, utc_now
 from orchestration.warehouse import connect, quoted
 
 PERIOD: Final = "P30D"
@@ -157,7 +164,7 @@ def disclosure_of(
         )
     for name, digest in disclosure.file_digests.items():
         file = folder / name
-        if not file.exists() or _file_digest(file) != digest:
+        if not file.exists() or sha256_of(file) != digest:
             raise DisclosureError(
                 f"{file} is not the file that was written for request {request}; put it back from your "
                 "backup, or let the person ask anew."
@@ -260,19 +267,6 @@ def close(project: Project, request: RequestName, as_of: datetime) -> bool:
     return True
 
 
-def tidy(settings: Settings) -> int:
-    """Take away what a disclosure left that was killed: half a folder. Returns how many.
-
-    Nothing else may be writing disclosures meanwhile.
-    """
-    if not settings.disclosures.exists():
-        return 0
-    halves = [path for path in settings.disclosures.iterdir() if path.name.startswith(".")]
-    for half in halves:
-        shutil.rmtree(half)
-    return len(halves)
-
-
 def expire(settings: Settings, as_of: datetime, pads: Pads) -> tuple[Disclosure, ...]:
     """Take away the files of every disclosure whose time is up by T; look that they are gone.
 
@@ -281,7 +275,7 @@ def expire(settings: Settings, as_of: datetime, pads: Pads) -> tuple[Disclosure,
     not to be read: nobody knows when its files have to go.
     """
     gone, broken = [], []
-    for folder in _folders(settings):
+    for folder in folders_of(settings.disclosures):
         try:
             disclosure = _read(folder, pads)
         except DisclosureError as error:
@@ -304,7 +298,7 @@ def expire(settings: Settings, as_of: datetime, pads: Pads) -> tuple[Disclosure,
             raise DisclosureError(f"{folder} still holds {', '.join(sorted(left))}.")
         if disclosure.removed_at is None:
             ended = dataclasses.replace(disclosure, removed_at=as_of)
-            write_sealed(folder / _RECORD, "disclosure", _as_json(ended), pads)
+            write_sealed(folder / _RECORD, "disclosure", as_record(ended, _VERSION), pads)
             gone.append(ended)
     if broken:
         raise DisclosureError(" ".join(broken))
@@ -392,7 +386,7 @@ def _place(
     try:
         for name, text in texts.items():
             write_whole(unfinished / name, text)
-        write_sealed(unfinished / _RECORD, "disclosure", _as_json(disclosure), pads)
+        write_sealed(unfinished / _RECORD, "disclosure", as_record(disclosure, _VERSION), pads)
         try:
             unfinished.rename(folder)
         except OSError:
@@ -407,41 +401,12 @@ def _place(
     return disclosure
 
 
-def _folders(settings: Settings) -> list[Path]:
-    if not settings.disclosures.exists():
-        return []
-    return sorted(
-        path
-        for path in settings.disclosures.iterdir()
-        if path.is_dir() and not path.name.startswith(".")
-    )
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _as_json(disclosure: Disclosure) -> dict[str, Any]:
-    told = dataclasses.asdict(disclosure)
-    return {
-        "version": _VERSION,
-        **{
-            name: format_moment(value) if isinstance(value, datetime) else value
-            for name, value in told.items()
-        },
-    }
-
-
 def _read(folder: Path, pads: Pads) -> Disclosure:
     """Read the record of a disclosure. Raises DisclosureError where it is not the one written."""
     file = folder / _RECORD
     try:
         record = read_sealed(file, "disclosure", pads)
-        moments = {
-            name: parse_moment(record[name], name) if record[name] else None
-            for name in ("as_of", "made_at", "expires_at", "removed_at")
-        }
+        moments = moments_of(record, ("as_of", "made_at", "expires_at", "removed_at"))
         return Disclosure(**{**{k: v for k, v in record.items() if k != "version"}, **moments})
     except (SealError, ValueError, KeyError, TypeError):
         raise DisclosureError(

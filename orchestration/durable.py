@@ -1,5 +1,6 @@
 """Files that are whole or not there, and on the disk when the call returns."""
 
+import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -37,6 +38,12 @@ def place(made: Path, path: Path) -> None:
     except FileExistsError:
         return
     sync(path.parent)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:

@@ -15,7 +15,6 @@ import csv
 import functools
 import glob
 import gzip
-import hashlib
 import io
 import itertools
 import os
@@ -36,6 +35,7 @@ import duckdb
 from python_calamine import CalamineWorkbook, SheetTypeEnum
 
 from orchestration.declarations import LEASES_LOCATION, FileLocation
+from orchestration.durable import sha256_of
 from orchestration.keys import Pads, digest
 from orchestration.leases import leases_of, path_of, revoke_path
 from orchestration.project import Project
@@ -199,8 +199,7 @@ def sweep(project: Project, pads: Pads, as_of: datetime) -> Swept:
 def _digest(path: Path) -> str:
     """Return a file's SHA-256; of one that cannot be opened none, for its reader says so."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError:
         return ""
 

@@ -31,7 +31,7 @@ from typing import Any, Final, Literal
 import duckdb
 
 from orchestration.declarations import MEMORY_SCHEMA
-from orchestration.durable import sync, write_whole
+from orchestration.durable import sha256_of, sync, write_whole
 from orchestration.ledger import chain_of
 from orchestration.project import Project
 from orchestration.settings import Settings
@@ -171,7 +171,7 @@ def _write(
         "run_no": run_no,
         "chain_digest": chain[run_no],
         "chain_digest_before": chain[before] if before is not None else "",
-        "files": {name: _file_digest(unfinished / name) for name in sorted(queries)},
+        "files": {name: sha256_of(unfinished / name) for name in sorted(queries)},
     }
     write_whole(unfinished / _HEAD, json.dumps(head, indent=2) + "\n")
     sync(unfinished)
@@ -270,7 +270,7 @@ def _check_files(folder: Path, head: dict[str, Any]) -> None:
         # The memory of an older run goes when a newer one has its own.
         if not path.exists() and name.startswith(f"{MEMORY_SCHEMA}."):
             continue
-        if not path.exists() or _file_digest(path) != digest:
+        if not path.exists() or sha256_of(path) != digest:
             raise JournalError(
                 f"{path} is not what the journal wrote; put it back from your backup of KIGEN_HOME."
             )
@@ -303,8 +303,3 @@ def _forked(settings: Settings, run_no: int) -> JournalError:
         "governed from another KIGEN_HOME), move the journal's folder away; if the journal is, put "
         "the newest backup of the file back."
     )
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -11,7 +11,6 @@ tables of the schema ``delivery`` hold names, counts, times and keyed digests.
 """
 
 import dataclasses
-import hashlib
 import re
 import secrets
 import shutil
@@ -24,7 +23,7 @@ from typing import Any, Final
 import duckdb
 
 from orchestration.declarations import PolicyError, parse_period
-from orchestration.durable import sync, write_whole
+from orchestration.durable import sha256_of, sync, write_whole
 from orchestration.keys import Pads, digest_as_of_key, digest_sql
 from orchestration.notices import (
     check_log,
@@ -36,8 +35,8 @@ from orchestration.notices import (
     write_into_log,
 )
 from orchestration.project import Project
-from orchestration.seals import read_sealed, write_sealed
-from orchestration.settings import Settings, format_moment, parse_moment
+from orchestration.seals import as_record, folders_of, moments_of, read_sealed, write_sealed
+from orchestration.settings import Settings, format_moment
 from orchestration.translator import kigen_of
 from orchestration.warehouse import (
     DELIVERY_SOURCE,
@@ -317,7 +316,7 @@ def issue(
             issued_at=issued_at,
             issued_by=issued_by,
             recipients=int(recipients),
-            file_digest=_file_digest(file),
+            file_digest=sha256_of(file),
             key_id=pads.key_id,
         )
         for path in (file, unfinished / _DIGESTS):
@@ -349,7 +348,7 @@ def start_grace(project: Project, lease: Lease, as_of: datetime, pads: Pads) -> 
     if not is_open_notice(project, lease) or log is None or kind is None:
         return lease, 0
     file = path_of(project.settings, lease)
-    if not file.exists() or _file_digest(file) != lease.file_digest:
+    if not file.exists() or sha256_of(file) != lease.file_digest:
         raise DeliveryError(
             f"{file} is not the file that was handed over, and whom its notice reached cannot be "
             "told: nobody's grace begins. Hand the notice over as another campaign."
@@ -393,7 +392,9 @@ def digests_path(settings: Settings, campaign: str) -> Path:
 def leases_of(settings: Settings, pads: Pads) -> tuple[Lease, ...]:
     """Return every lease there ever was, by campaign; what nobody can read is in `broken_of`."""
     broken = broken_of(settings, pads)
-    return tuple(_read(folder, pads) for folder in _folders(settings) if folder.name not in broken)
+    return tuple(
+        _read(folder, pads) for folder in folders_of(settings.leases) if folder.name not in broken
+    )
 
 
 def leases_with(
@@ -415,25 +416,12 @@ def leases_with(
 def broken_of(settings: Settings, pads: Pads) -> dict[str, str]:
     """Return the folders whose record is not the one that was written, and what to do, by name."""
     broken = {}
-    for folder in _folders(settings):
+    for folder in folders_of(settings.leases):
         try:
             _read(folder, pads)
         except DeliveryError as error:
             broken[folder.name] = str(error)
     return broken
-
-
-def tidy(settings: Settings) -> int:
-    """Take away what a hand-over left that was killed: half a lease. Returns how many.
-
-    Nothing else may be writing leases meanwhile.
-    """
-    if not settings.leases.exists():
-        return 0
-    halves = [path for path in settings.leases.iterdir() if path.name.startswith(".")]
-    for half in halves:
-        shutil.rmtree(half)
-    return len(halves)
 
 
 def expire(
@@ -600,7 +588,7 @@ def _problems(project: Project, lease: Lease, leases: tuple[Lease, ...]) -> Iter
     if is_open_notice(project, lease):
         yield "its notices are not in the log of what was sent yet; ask for the campaign again"
     status = file.stat()
-    if _file_digest(file) != lease.file_digest:
+    if sha256_of(file) != lease.file_digest:
         yield f"{file.name} was altered"
     if status.st_nlink > 1:
         yield f"{file.name} has another name elsewhere on the disk"
@@ -615,37 +603,11 @@ def _problems(project: Project, lease: Lease, leases: tuple[Lease, ...]) -> Iter
 
 
 def _is_same_file(path: Path, file_digest: str) -> bool:
-    return path.exists() and _file_digest(path) == file_digest
-
-
-def _folders(settings: Settings) -> list[Path]:
-    if not settings.leases.exists():
-        return []
-    return sorted(
-        path
-        for path in settings.leases.iterdir()
-        if path.is_dir() and not path.name.startswith(".")
-    )
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return path.exists() and sha256_of(path) == file_digest
 
 
 def _write(folder: Path, lease: Lease, pads: Pads) -> None:
-    write_sealed(folder / _RECORD, "lease", _record(lease), pads)
-
-
-def _record(lease: Lease) -> dict[str, Any]:
-    told = dataclasses.asdict(lease)
-    return {
-        "version": _VERSION,
-        **{
-            name: format_moment(value) if isinstance(value, datetime) else value
-            for name, value in told.items()
-        },
-    }
+    write_sealed(folder / _RECORD, "lease", as_record(lease, _VERSION), pads)
 
 
 def _read(folder: Path, pads: Pads) -> Lease:
@@ -653,14 +615,10 @@ def _read(folder: Path, pads: Pads) -> Lease:
     file = folder / _RECORD
     try:
         record = read_sealed(file, "lease", pads)
-        moments = {
-            name: parse_moment(record[name], name) if record.get(name) else None
-            for name in _MOMENTS
-        }
         return Lease(
             **{
                 **{k: v for k, v in record.items() if k != "version"},
-                **moments,
+                **moments_of(record, _MOMENTS),
                 "terms": Terms(**record["terms"]),
             }
         )

@@ -1,13 +1,24 @@
-"""Records under a seal: files that only the holder of the key could have written as they are."""
+"""Folders with a sealed record: they appear whole, and only the holder of the key could write them.
 
+Leases, disclosures and answers after a leak are such folders: made under a name with a point
+before it, and renamed when nothing is missing.
+"""
+
+import dataclasses
 import json
 import secrets
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestration.durable import write_whole
 from orchestration.keys import KeyFileError, Pads, digest_as_of_key
+from orchestration.settings import format_moment, parse_moment
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class SealError(ValueError):
@@ -39,3 +50,39 @@ def read_sealed(path: Path, kind: str, pads: Pads) -> dict[str, Any]:
 
 def _sealed_text(kind: str, record: Mapping[str, Any]) -> str:
     return f"{kind}\t{json.dumps(record, indent=2, sort_keys=True)}"
+
+
+def folders_of(root: Path) -> list[Path]:
+    """Return the folders that appeared whole, by name; none where there is no such place."""
+    if not root.exists():
+        return []
+    return sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
+
+
+def tidy(root: Path) -> int:
+    """Take away what somebody left who was killed: halves of folders. Returns how many.
+
+    Nothing else may be writing there meanwhile.
+    """
+    halves = list(root.glob(".*/")) if root.exists() else []
+    for half in halves:
+        shutil.rmtree(half)
+    return len(halves)
+
+
+def as_record(written: "DataclassInstance", version: int) -> dict[str, Any]:
+    """Return a dataclass as JSON has it, with the version of its form; times are ISO 8601."""
+    return {"version": version, **_plain(dataclasses.asdict(written))}
+
+
+def moments_of(record: Mapping[str, Any], names: Iterable[str]) -> dict[str, datetime | None]:
+    """Read the times of a record back, by name; one that is not there is None."""
+    return {name: parse_moment(record[name], name) if record.get(name) else None for name in names}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return format_moment(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

@@ -28,9 +28,9 @@ from orchestration.leases import (
     path_of,
     revoke_path,
     terms_of,
-    tidy,
 )
 from orchestration.project import Project
+from orchestration.seals import tidy
 from tests.conftest import T, seen_from
 from tests.house import House, failures
 from tests.kigen import call
@@ -263,7 +263,7 @@ def test_hand_over_that_dies_leaves_no_lease_and_its_half_is_taken_away(
     assert (half / "recipients.csv").exists()
     assert leases_of(shop.settings, pads) == ()
     assert lease_of(shop, terms(shop), T, pads) is None
-    assert tidy(shop.settings) == 1
+    assert tidy(shop.settings.leases) == 1
     assert list(shop.settings.leases.iterdir()) == []
     assert hand_over(shop, pads).recipients > 0
 

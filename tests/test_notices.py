@@ -30,10 +30,10 @@ from orchestration.leases import (
     revoke_path,
     start_grace,
     terms_of,
-    tidy,
 )
 from orchestration.notices import SEPARATOR, NoticeError, check_notice, message_log_of, texts_of
 from orchestration.project import Project
+from orchestration.seals import tidy
 from tests.conftest import T, seen_from
 from tests.house import House, failures
 from tests.kigen import call, files_that_hold
@@ -249,12 +249,12 @@ def die(*_: object, **__: object) -> None:
 def test_kill_during_the_write_leaves_no_lease(
     shop: Project, pads: Pads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("_write", "sync", "_file_digest"):
+    for name in ("_write", "sync", "sha256_of"):
         with monkeypatch.context() as patched:
             patched.setattr(leases_module, name, die)
             in_a_child_that_dies(lambda: hand_over(shop, pads))
     assert leases_of(shop.settings, pads) == ()
-    assert tidy(shop.settings) == 3
+    assert tidy(shop.settings.leases) == 3
     assert hand_over(shop, pads).recipients > 0
 
 

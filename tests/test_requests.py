@@ -28,13 +28,13 @@ from orchestration.disclosures import (
     folder_of,
     issue,
     request_named,
-    tidy,
 )
 from orchestration.keys import Pads, read_pads, rotated
 from orchestration.leases import issue as hand_over
 from orchestration.leases import terms_of
 from orchestration.pages_server import server
 from orchestration.project import Project
+from orchestration.seals import tidy
 from orchestration.summary import summarise
 from orchestration.warehouse import connect
 from tests.conftest import T, copy_of, seen_from
@@ -478,7 +478,7 @@ def test_half_a_disclosure_is_none_and_is_taken_away(
         disclose(shop, pads, 101)
     monkeypatch.undo()
     assert disclosure_of(shop.settings, request_named(shop, "101"), T, pads) is None
-    assert tidy(shop.settings) == 1
+    assert tidy(shop.settings.disclosures) == 1
     assert list(shop.settings.disclosures.iterdir()) == []
 
 

@@ -25,12 +25,12 @@ from orchestration.leases import (
     revoke_path,
     start_grace,
     terms_of,
-    tidy,
 )
 from orchestration.moment import Moment, refusal_of_future
 from orchestration.project import ProjectError, current
 from orchestration.readiness import make_ready
 from orchestration.refusals import refusals_as_failures
+from orchestration.seals import tidy
 from orchestration.settings import format_moment, utc_now
 from orchestration.translator import (
     KigenTranslator,
@@ -114,7 +114,7 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
                 )
             make_ready(PROJECT)
             pads = read_pads(settings.key)
-            tidy(settings)
+            tidy(settings.leases)
             lease = lease_of(PROJECT, terms, as_of, pads)
             if lease is None:
                 expect_unknown(PROJECT, terms.campaign_id)

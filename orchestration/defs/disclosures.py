@@ -17,7 +17,6 @@ from orchestration.disclosures import (
     folder_of,
     issue,
     request_named,
-    tidy,
 )
 from orchestration.keys import read_pads
 from orchestration.leases import audiences_of
@@ -25,6 +24,7 @@ from orchestration.moment import Moment
 from orchestration.project import ProjectError, current
 from orchestration.readiness import make_ready
 from orchestration.refusals import refusals_as_failures
+from orchestration.seals import tidy
 from orchestration.settings import format_moment
 from orchestration.translator import DISCLOSURE, EXPIRED_DISCLOSURES, RAW_TABLES, KigenTranslator
 from orchestration.warehouse import DELIVERY_SOURCE
@@ -93,7 +93,7 @@ def disclosure(
         expect_there(PROJECT, request)
         make_ready(PROJECT)
         pads = read_pads(settings.key)
-        tidy(settings)
+        tidy(settings.disclosures)
         made = disclosure_of(settings, request, as_of, pads)
     is_new = made is None
     if made is None:
@@ -150,7 +150,7 @@ def expired_disclosures(
     """Take away what has expired by T; before anything that could fail."""
     as_of = moment.of(context.run, context.instance)
     with refusals_as_failures():
-        halves = tidy(PROJECT.settings)
+        halves = tidy(PROJECT.settings.disclosures)
         gone = expire(PROJECT.settings, as_of, read_pads(PROJECT.settings.key))
     return dg.MaterializeResult(metadata={"removed": len(gone), "unfinished": halves})
 

@@ -6,10 +6,11 @@ import dagster as dg
 
 from orchestration.breach import expire_lists
 from orchestration.keys import read_pads
-from orchestration.leases import RECORD_PERIOD, audiences_of, expire, keep, look_after, tidy
+from orchestration.leases import RECORD_PERIOD, audiences_of, expire, keep, look_after
 from orchestration.moment import Moment
 from orchestration.project import current
 from orchestration.refusals import refusals_as_failures
+from orchestration.seals import tidy
 from orchestration.translator import EXPIRED_LEASES, LEASES, RAW_TABLES, KigenTranslator
 from orchestration.warehouse import DELIVERY_SOURCE
 
@@ -32,7 +33,7 @@ def expired_leases(context: dg.AssetExecutionContext, moment: Moment) -> dg.Mate
     as_of = moment.of(context.run, context.instance)
     period = PROJECT.declarations.settings.get("lease_record_period", RECORD_PERIOD)
     with refusals_as_failures():
-        halves = tidy(PROJECT.settings)
+        halves = tidy(PROJECT.settings.leases)
         pads = read_pads(PROJECT.settings.key)
         gone = expire(PROJECT.settings, as_of, pads, period)
         lists = expire_lists(PROJECT.settings, as_of, pads, period)
