@@ -202,6 +202,7 @@ def test_purge_takes_the_planned_rows_and_nothing_else(template: House, purged: 
         "mailing.delivery_lists": ["list_id"],
         "mailing.delivery_list_recipients": ["list_id", "recipient_no"],
         "mailing.messages": ["message_id"],
+        "mailing.bounces": ["message_id"],
         "shop.consent_events": ["event_id"],
         "shop.erasure_requests": ["request_id"],
         "shop.members": ["member_id"],

@@ -235,7 +235,11 @@ def test_record_says_what_it_is_and_until_when_it_is_kept(shop: Project, pads: P
     }
     assert (ways["1011"], ways["301"], ways["8003"]) == ("account", "former account", "contact")
     assert found["person"] == {"subject_key": "1011", "contacts": [MAILBOX]}
-    marketing = [each for each in found["purposes"] if each["in_audiences"]]
+    marketing = [
+        each
+        for each in found["purposes"]
+        if each["in_audiences"] and each["message_class"] == "marketing"
+    ]
     assert [each["purpose"] for each in found["purposes"]] == list(shop.declarations.purposes)
     # Whoever asked to stop (116) is in no audience, and the digest of that is told in words.
     assert marketing == []

@@ -65,6 +65,7 @@ def test_first_run_purges_the_sample_and_every_proof_holds(nights: list[Night]) 
         ("done", "policy"),
         ("done", "governed stages"),
         ("done", "leases"),
+        ("done", "copies in files"),
         ("done", "lineage"),
         ("done", "tags"),
         ("done", "guard"),
@@ -73,6 +74,7 @@ def test_first_run_purges_the_sample_and_every_proof_holds(nights: list[Night]) 
         ("done", "ledger chain"),
         ("done", "governed stages"),
         ("done", "leases"),
+        ("done", "copies in files"),
         ("done", "last run"),
         ("done", "guard"),
         ("done", "erase"),
@@ -97,7 +99,7 @@ def test_summary_says_who_may_be_written_to_what_went_and_what_comes_next(
     assert re.search(rf"^shop.members +120 +{members} +0 +0 +{120 - members}$", told, re.MULTILINE)
     assert re.search(r"^shop.members +member_withdrawn +delete +8$", told, re.MULTILINE)
     assert re.search(r"^Proofs: \d+ of \d+ green$", told, re.MULTILINE)
-    assert "\nNext: send " in told
+    assert "\nNext: hand 10 last notices over: `kigen deliver " in told
 
 
 def test_second_run_deletes_nothing_restores_nothing_and_changes_no_answer(

@@ -421,6 +421,14 @@ class Life(RuleBasedStateMachine):
             f"% {one_in} = 0"
         )
 
+    @rule(seed=SEEDS)
+    def bounce(self, seed: int) -> None:
+        """Some notices come back."""
+        self.change(
+            f"insert into mailing.bounces select message_id, {self.at} from mailing.messages where "
+            f"kind = 'deletion_notice' and sent_at <= {self.at} and (message_id * 7919 + {seed}) % 4 = 0"
+        )
+
     # What comes back.
 
     @rule(
@@ -659,7 +667,7 @@ class Life(RuleBasedStateMachine):
         self.chains |= {row[0] for row in rows}
         digests = {(table, record): action for _, table, record, action in rows}
         taken: dict[tuple[str, str], str] = {}
-        for table in RAW_TABLES:
+        for table in KEYS:
             for row in before[table]:
                 action = digests.get((table, digest(f"{table}|{key_of(table, row)}", pads)))
                 if action is not None:
@@ -670,9 +678,7 @@ class Life(RuleBasedStateMachine):
         early = {key for key in taken if key not in judgement.plan}
         assert early == set(), "nobody is purged early"
         books = self.books()
-        rows_of = {
-            (table, key_of(table, row)): row for table in RAW_TABLES for row in before[table]
-        }
+        rows_of = {(table, key_of(table, row)): row for table in KEYS for row in before[table]}
         assert [key for key in taken if books.held(key[0], rows_of[key])] == [], "held"
         unnoticed = [
             key
