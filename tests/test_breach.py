@@ -317,7 +317,7 @@ def test_answer_that_dies_leaves_nothing_that_counts(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(breach_module, "_write", die)
+        patched.setattr(breach_module, "write_sealed", die)
         patched.setattr(breach_module.shutil, "rmtree", lambda *_, **__: None)
         with pytest.raises(KeyboardInterrupt):
             ask(shop, pads)
