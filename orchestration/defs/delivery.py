@@ -35,6 +35,7 @@ from orchestration.settings import format_moment, utc_now
 from orchestration.translator import (
     KigenTranslator,
     gate_of,
+    kigen_of,
 )
 from orchestration.warehouse import DELIVERY_SOURCE
 
@@ -85,6 +86,12 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
         description=(
             f"{audience}, handed over for a campaign: judged anew at that moment, written once under "
             "KIGEN_HOME/leases, and taken away when its time is up."
+            + (
+                " It is the last notice: its hand-over writes the log of what was sent, where a source "
+                "says so, and the grace begins."
+                if kigen_of(node).get("notice")
+                else ""
+            )
         ),
     )
     def hand_over(
