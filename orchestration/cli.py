@@ -372,8 +372,8 @@ def deliver(
     )
     if told["noticed"]:
         console.print(
-            f"{told['noticed']} notices were written into the log of what was sent: from now on their "
-            f"grace runs. Send them today; the texts lie beside the file.",
+            f"{told['noticed']} notices were written into the log of what was sent: their grace runs. "
+            "Send them today; the texts lie beside the file.",
             markup=False,
             soft_wrap=True,
         )

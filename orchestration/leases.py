@@ -341,14 +341,17 @@ def start_grace(project: Project, lease: Lease, as_of: datetime, pads: Pads) -> 
     """Write the notices of a lease into the log of what was sent; from T `as_of` their grace runs.
 
     Only to those who may still get one: the audience must have been built by that T just before.
-    Killed before the end and called again it adds nobody twice. Returns the lease, and how many
+    Killed before the end and called again it adds nobody twice; and what a restored backup has
+    forgotten since is written again, with the moment it was sent. Returns the lease, and how many
     notices were written now. Raises DeliveryError where the file is not the one handed over.
     """
     log, kind = message_log_of(project), notice_of(project, lease.terms)
-    if not is_open_notice(project, lease) or log is None or kind is None:
+    if log is None or kind is None or not log.is_written_by_hand_over or lease.removed_at:
         return lease, 0
     file = path_of(project.settings, lease)
     if not file.exists() or sha256_of(file) != lease.file_digest:
+        if lease.noticed_at is not None:
+            return lease, 0
         raise DeliveryError(
             f"{file} is not the file that was handed over, and whom its notice reached cannot be "
             "told: nobody's grace begins. Hand the notice over as another campaign."
@@ -367,8 +370,10 @@ def start_grace(project: Project, lease: Lease, as_of: datetime, pads: Pads) -> 
             campaign=lease.terms.campaign_id,
             message_class=lease.terms.message_class,
             kind=kind,
-            sent_at=as_of,
+            sent_at=lease.noticed_at or as_of,
         )
+    if lease.noticed_at is not None:
+        return lease, written
     begun = dataclasses.replace(lease, noticed_at=as_of)
     _write(project.settings.leases / lease.terms.campaign_id, begun, pads)
     return begun, written

@@ -52,9 +52,10 @@ _ADVERTISING: Final = re.compile(
 """What a mail says that sells; a notice says none of it. Not `points`: they may be what is lost."""
 
 _KEY_TYPES: Final[Mapping[str, str]] = {
-    # Sixty bits of a keyed digest: apart from the numbers a tool counts, and the same when asked again.
-    "BIGINT": "cast('0x' || left({digest}, 15) as bigint)",
-    "HUGEINT": "cast('0x' || left({digest}, 15) as hugeint)",
+    # Of a keyed digest as many bits as any tool reads exactly: apart from the numbers a tool counts,
+    # and the same when asked again.
+    "BIGINT": "cast('0x' || left({digest}, 13) as bigint)",
+    "HUGEINT": "cast('0x' || left({digest}, 13) as hugeint)",
     "VARCHAR": "{digest}",
 }
 

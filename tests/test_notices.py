@@ -303,6 +303,16 @@ def test_kill_after_the_log_adds_nobody_twice(
     assert keys == []
 
 
+def test_notices_that_a_restored_backup_forgot_are_written_again_as_they_were(
+    shop: Project, pads: Pads, sample: House
+) -> None:
+    begun, _ = start_grace(shop, hand_over(shop, pads), T, pads)
+    before = logged(sample)
+    sample.execute("delete from mailing.messages where campaign_id = 'notice-1'")
+    assert start_grace(shop, begun, T + DAY, pads) == (begun, len(before))
+    assert logged(sample) == before  # Sent at T, and not a day later.
+
+
 def test_who_is_out_when_the_grace_begins_gets_none(
     shop: Project, pads: Pads, sample: House
 ) -> None:
