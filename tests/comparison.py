@@ -117,7 +117,8 @@ def mailbox_groups(shop: Mapping[str, Rows]) -> list[dict[str, Rows]]:
             yield ("list", row["list_id"])
         for key in ("order_id", "event_id", "request_id", "message_id", "hold_id"):
             if row.get(key) is not None:
-                yield (table, key, row[key])
+                # A bounce goes with its mail.
+                yield (table.replace("bounces", "messages"), key, row[key])
 
     for table, rows in shop.items():
         for index, row in enumerate(rows):

@@ -100,6 +100,7 @@ KEYS = {
     "mailing.delivery_lists": ["list_id"],
     "mailing.delivery_list_recipients": ["list_id", "recipient_no"],
     "mailing.messages": ["message_id"],
+    "mailing.bounces": ["message_id"],
     "legal.holds": ["hold_id"],
 }
 
