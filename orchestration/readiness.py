@@ -2,9 +2,16 @@
 
 from orchestration.journal import Reconciled, heads, reconcile
 from orchestration.keys import ensure_key, read_pads
-from orchestration.project import Project
+from orchestration.project import Project, ProjectError
 from orchestration.rotation import finish_rotation
+from orchestration.settings import Settings
 from orchestration.warehouse import has_memory
+
+
+def expect_warehouse(settings: Settings) -> None:
+    """Refuse to hand anything out where there is no warehouse. Raises ProjectError."""
+    if not settings.warehouse.exists():
+        raise ProjectError(f"There is no warehouse {settings.warehouse}; `kigen run` first.")
 
 
 def make_ready(project: Project) -> Reconciled:

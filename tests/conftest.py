@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.keys import Pads, read_pads
 from orchestration.project import Project, read
 from orchestration.sample import load_sample
 from orchestration.settings import Settings
@@ -81,3 +82,15 @@ def seen_from(parsed: Project, house: House, as_of: datetime = T) -> Project:
     """The project with the places of a house: its manifest says the same of every house."""
     with environment(house.environment(as_of)):
         return replace(parsed, settings=Settings.from_env())
+
+
+@pytest.fixture
+def shop(parsed: Project, sample: House) -> Project:
+    """The project with the places of a copy of the template."""
+    return seen_from(parsed, sample)
+
+
+@pytest.fixture
+def pads(shop: Project) -> Pads:
+    """The key of that house."""
+    return read_pads(shop.settings.key)

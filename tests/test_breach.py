@@ -51,7 +51,7 @@ from orchestration.leases import (
 )
 from orchestration.project import Project
 from orchestration.settings import utc_now
-from tests.conftest import T, seen_from
+from tests.conftest import T
 from tests.faults import RAW
 from tests.house import House, failures
 from tests.kigen import call
@@ -62,16 +62,6 @@ NEWSLETTER = "audience_newsletter_email"
 ORDERS = "shop.orders"
 REASON = "leak of orders, ticket 12"
 PERIOD = "P3Y"
-
-
-@pytest.fixture
-def shop(parsed: Project, sample: House) -> Project:
-    return seen_from(parsed, sample)
-
-
-@pytest.fixture
-def pads(shop: Project) -> Pads:
-    return read_pads(shop.settings.key)
 
 
 def ask(shop: Project, pads: Pads, place: str = ORDERS, as_of: datetime = T) -> Breach:

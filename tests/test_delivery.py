@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from orchestration import leases as leases_module
-from orchestration.keys import Pads, digest, digest_sql, read_pads, rotated, write_pads
+from orchestration.keys import Pads, digest, digest_sql, rotated, write_pads
 from orchestration.leases import (
     DeliveryError,
     Lease,
@@ -31,7 +31,7 @@ from orchestration.leases import (
 )
 from orchestration.project import Project
 from orchestration.seals import tidy
-from tests.conftest import T, seen_from
+from tests.conftest import T
 from tests.house import House, failures
 from tests.kigen import call
 
@@ -40,16 +40,6 @@ NOTICE = "audience_deletion_notice"
 LEGAL = "audience_legal_notice"
 MARKETING = "marketing.communications.email"
 WEEK = timedelta(days=7)
-
-
-@pytest.fixture
-def shop(parsed: Project, sample: House) -> Project:
-    return seen_from(parsed, sample)
-
-
-@pytest.fixture
-def pads(shop: Project) -> Pads:
-    return read_pads(shop.settings.key)
 
 
 def terms(shop: Project, campaign: str = "autumn", **more: str) -> Terms:

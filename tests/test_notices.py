@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from orchestration import leases as leases_module
-from orchestration.keys import Pads, read_pads
+from orchestration.keys import Pads
 from orchestration.leases import (
     DeliveryError,
     Lease,
@@ -35,23 +35,13 @@ from orchestration.notices import SEPARATOR, NoticeError, check_notice, message_
 from orchestration.project import Project
 from orchestration.seals import tidy
 from orchestration.warehouse import look_for_raw_tables
-from tests.conftest import T, seen_from
+from tests.conftest import T
 from tests.house import House, failures
 from tests.kigen import call, files_that_hold
 
 NOTICE = "audience_deletion_notice"
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
-
-
-@pytest.fixture
-def shop(parsed: Project, sample: House) -> Project:
-    return seen_from(parsed, sample)
-
-
-@pytest.fixture
-def pads(shop: Project) -> Pads:
-    return read_pads(shop.settings.key)
 
 
 def hand_over(shop: Project, pads: Pads, campaign: str = "notice-1") -> Lease:

@@ -133,11 +133,6 @@ def shop(parsed: Project, asked: House) -> Project:
     return seen_from(parsed, asked)
 
 
-@pytest.fixture
-def pads(shop: Project) -> Pads:
-    return read_pads(shop.settings.key)
-
-
 def disclose(shop: Project, pads: Pads, key: int) -> Disclosure:
     return issue(shop, request_named(shop, str(key)), T, "somebody", pads)
 

@@ -11,8 +11,8 @@ from orchestration.breach import folder_of, freeze, place_of
 from orchestration.dbt_process import WITHOUT_UNIT_TESTS, Dbt, fail_if_any, invoke
 from orchestration.keys import read_pads
 from orchestration.moment import Moment
-from orchestration.project import ProjectError, current
-from orchestration.readiness import make_ready
+from orchestration.project import current
+from orchestration.readiness import expect_warehouse, make_ready
 from orchestration.refusals import refusals_as_failures
 from orchestration.settings import format_moment, utc_now
 from orchestration.translator import BREACH
@@ -55,8 +55,7 @@ def breach(
     as_of = moment.of(context.run, context.instance)
     settings = PROJECT.settings
     with refusals_as_failures():
-        if not settings.warehouse.exists():
-            raise ProjectError(f"There is no warehouse {settings.warehouse}; `kigen run` first.")
+        expect_warehouse(settings)
         make_ready(PROJECT)
         with connect(settings, read_only=True) as connection:
             # Refused before anything is built.

@@ -27,8 +27,8 @@ from orchestration.leases import (
     terms_of,
 )
 from orchestration.moment import Moment, refusal_of_future
-from orchestration.project import ProjectError, current
-from orchestration.readiness import make_ready
+from orchestration.project import current
+from orchestration.readiness import expect_warehouse, make_ready
 from orchestration.refusals import refusals_as_failures
 from orchestration.seals import tidy
 from orchestration.settings import format_moment, utc_now
@@ -115,10 +115,7 @@ def _hand_over(audience: str) -> dg.AssetsDefinition:
                 config.period,
                 config.breach_id,
             )
-            if not settings.warehouse.exists():
-                raise ProjectError(
-                    f"There is no warehouse {settings.warehouse}; `kigen run` first."
-                )
+            expect_warehouse(settings)
             make_ready(PROJECT)
             pads = read_pads(settings.key)
             tidy(settings.leases)

@@ -21,8 +21,8 @@ from orchestration.disclosures import (
 from orchestration.keys import read_pads
 from orchestration.leases import audiences_of
 from orchestration.moment import Moment
-from orchestration.project import ProjectError, current
-from orchestration.readiness import make_ready
+from orchestration.project import current
+from orchestration.readiness import expect_warehouse, make_ready
 from orchestration.refusals import refusals_as_failures
 from orchestration.seals import tidy
 from orchestration.settings import format_moment
@@ -87,8 +87,7 @@ def disclosure(
     as_of = moment.of(context.run, context.instance)
     settings = PROJECT.settings
     with refusals_as_failures():
-        if not settings.warehouse.exists():
-            raise ProjectError(f"There is no warehouse {settings.warehouse}; `kigen run` first.")
+        expect_warehouse(settings)
         request = request_named(PROJECT, config.request)
         expect_there(PROJECT, request)
         make_ready(PROJECT)

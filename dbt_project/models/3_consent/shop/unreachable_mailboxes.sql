@@ -1,39 +1,9 @@
 -- One row per mailbox whose last deletion notice came back, and when that was sent. Whoever has not acted since is
 -- not reached there.
-with messages as (
+with sent as (
 
-    select * from {{ ref('stg_messages') }}
-    where kind = 'deletion_notice'
-
-),
-
-bounced as (
-
-    select * from {{ ref('bounced_notices') }}
-
-),
-
-as_of as (
-
-    select * from {{ ref('as_of') }}
-
-),
-
-notices as (
-
-    select
-        messages.email as contact,
-        messages.sent_at,
-        case when bounced.message_id is not null then messages.sent_at end as bounced_sent_at
-    from messages
-    cross join as_of
-    left join bounced
-        on
-            messages.message_id = bounced.message_id
-            and (bounced.bounced_at is null or as_of.as_of >= bounced.bounced_at)
-    where
-        messages.email is not null
-        and messages.sent_at <= as_of.as_of
+    select * from {{ ref('sent_notices') }}
+    where contact is not null
 
 ),
 
@@ -41,10 +11,10 @@ unreachable as (
 
     select
         contact,
-        max(bounced_sent_at) as sent_at
-    from notices
+        max(case when has_bounced then sent_at end) as sent_at
+    from sent
     group by contact
-    having max(bounced_sent_at) = max(sent_at)
+    having max(case when has_bounced then sent_at end) = max(sent_at)
 
 )
 
