@@ -518,10 +518,8 @@ class _Reader:
         except MemoryError:
             yield _Found(source.members, problem="is too large to be read")
             return
-        except (
-            Exception
-        ):  # Readers of seven formats fail in any way; told as a finding, which is red.
-            # Without its text, which may hold a value.
+        except Exception:  # Readers of many formats fail in any way: that is a finding, and red.
+            # Told without its text, which may hold a value.
             yield from tally.found(source.members)
             yield _Found(source.members, problem=_BROKEN)
             return
@@ -649,9 +647,7 @@ class _Reader:
             for sheet in workbook.sheets_metadata:
                 if sheet.typ is SheetTypeEnum.WorkSheet:
                     self._read_sheet(workbook, sheet.name, tally)
-        except (
-            BaseException
-        ) as error:  # A panic of the reader's Rust is no Exception; others go on.
+        except BaseException as error:  # A panic of the reader is no Exception; others go on.
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             if isinstance(error, _UnreadableError):
